@@ -1,0 +1,10 @@
+# ccache when it is installed; mold when the compiler knows it. Neither changes what is built.
+find_program(HEADRACE_CCACHE ccache)
+if(HEADRACE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER "${HEADRACE_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${HEADRACE_CCACHE}")
+endif()
+find_program(HEADRACE_MOLD mold)
+if(HEADRACE_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,11 @@
+# Warnings are errors in our own code for developers and CI (HEADRACE_WERROR), never for someone's pip install.
+option(HEADRACE_WERROR "Treat warnings as errors" OFF)
+add_library(headrace_warnings INTERFACE)
+target_compile_options(headrace_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast)
+if(HEADRACE_WERROR)
+  target_compile_options(headrace_warnings INTERFACE -Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Lock annotations (headrace/base/mutex.hpp) are checked by clang only.
+  target_compile_options(headrace_warnings INTERFACE -Wthread-safety)
+endif()

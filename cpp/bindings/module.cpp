@@ -1,0 +1,8 @@
+// The table of contents of headrace._core. One topic is one register_<topic>.cpp.
+#include "registers.hpp"
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+    m.doc() = "The native half of headrace. Use the public modules (headrace.mq, headrace.redis, ...) instead.";
+    headrace::bindings::register_errors(m);
+    headrace::bindings::register_base(m);
+}

@@ -1,0 +1,13 @@
+// Every register_* function of the module, in the order in which module.cpp calls them.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+namespace headrace::bindings {
+
+void register_errors(py::module_& m);
+void register_base(py::module_& m);
+
+}  // namespace headrace::bindings

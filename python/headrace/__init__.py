@@ -1,0 +1,38 @@
+"""headrace: a messaging and concurrency core in C++20 that you script from Python.
+
+>>> import headrace
+>>> headrace.has("redis")
+True
+
+Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them), ``headrace.redis``
+(native client), ``headrace.measure`` (histogram, recorder), ``headrace.experiment`` and ``headrace.results``.
+Importing the package is cheap: pandas and the command line load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from headrace import errors
+from headrace.errors import HeadraceError
+from headrace.features import build_config, has, why_not
+
+__version__: str = build_config()["version"]
+
+_PARTS = ("experiment", "measure", "mq", "redis", "results", "servers")
+
+__all__ = ["HeadraceError", "__version__", "build_config", "errors", "has", "why_not", *_PARTS]
+
+if TYPE_CHECKING:
+    from headrace import experiment, measure, mq, redis, results, servers
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return importlib.import_module(f"headrace.{name}")
+    raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
