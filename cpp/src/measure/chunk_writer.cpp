@@ -139,6 +139,7 @@ failure chunk_writer::close(ns patience) {
         }
         if (!drained) out_.abort();
         thread_.join();
+        out_.close();
     }
     return why();
 }
