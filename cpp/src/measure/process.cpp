@@ -13,15 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-failure add_files(ledger& l, const std::vector<std::string>& paths, row_kind kind) {
-    for (const std::string& path : paths) {
-        std::error_code ignored;
-        if (!fs::exists(path, ignored)) return failure::of(errc::not_found, path + ": no such file");
-        l.add(std::make_unique<csv_source>(path, kind));
-    }
-    return {};
-}
-
 failure make_folder(const std::string& out) {
     std::error_code e;
     fs::create_directories(out, e);
@@ -145,8 +136,9 @@ failure process(const std::vector<std::string>& producers, const std::vector<std
     lo.threads = options.threads;
     lo.spill_folder = options.out;
     ledger l(lo);
-    if (failure f = add_files(l, producers, row_kind::sent)) return f;
-    if (failure f = add_files(l, consumers, row_kind::received)) return f;
+    std::vector<std::unique_ptr<row_source>> sources;
+    if (failure f = make_sources(producers, consumers, /*epoch=*/true, sources)) return f;
+    for (auto& s : sources) l.add(std::move(s));
     if (failure f = make_folder(options.out)) return f;
     if (failure f = l.join(cancel)) return f;
     judge(l, result);
