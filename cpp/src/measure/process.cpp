@@ -119,7 +119,7 @@ failure write_all(const ledger& l, const process_options& options, const std::at
     if (failure f = sending.summarize(figures.sending)) return f;
     figures.received_per_s = rates(l.seconds(), &second_count::received);
     figures.sent_per_s = rates(l.seconds(), &second_count::sent);
-    result.summary = summary_rows(figures, result.counts, result.verdict);
+    result.summary = summary_rows(figures, result.counts, result.judgement.verdict);
     if (failure f = write_throughput(l.seconds(), files.throughput())) return f;
     if (failure f = write_summary(result.summary, files.summary())) return f;
     if (cancel.load(std::memory_order_relaxed)) return cancelled();
@@ -141,9 +141,9 @@ failure process(const std::vector<std::string>& producers, const std::vector<std
     for (auto& s : sources) l.add(std::move(s));
     if (failure f = make_folder(options.out)) return f;
     if (failure f = l.join(cancel)) return f;
-    judge(l, result);
-    result.warnings = warnings_of(l);
-    if (result.verdict == verdict::failed) return {};
+    result.counts = l.counts();
+    result.judgement = judge(l);
+    if (result.judgement.verdict == verdict::failed) return {};
     if (failure f = check_span(l)) return f;
     return write_all(l, options, cancel, result);
 }

@@ -28,7 +28,7 @@ protected:
 
 TEST_F(ProcessTest, WritesTheFourFiles) {
     ASSERT_FALSE(run("a,10.5,11\nb,10,10.25\n", "b,12,13\na,11,12\nb,13,14\n"));
-    EXPECT_EQ(result_.verdict, verdict::valid);
+    EXPECT_EQ(result_.judgement.verdict, verdict::valid);
     EXPECT_EQ(folder_.read("out/latencies.csv"), "id,processing_ms,send_ms\na,500.000000,500.000000\nb,2000.000000,250.000000\n");
     EXPECT_EQ(folder_.read("out/throughput.csv"), "second,received,sent\n0,0,2\n1,1,0\n2,1,0\n");
     EXPECT_EQ(folder_.read("out/problems.csv"), "problem,id,file,line,detail\nduplicate,b," + folder_.path() +
@@ -46,14 +46,14 @@ TEST_F(ProcessTest, ManyUnitsComeOutInTheOrderOfTheInput) {
     }
     for (int i = 299'999; i >= 299'000; --i) c += "m" + std::to_string(i) + ",102,103\n";
     ASSERT_FALSE(run(p, c, 4));
-    EXPECT_EQ(result_.verdict, verdict::invalid);
+    EXPECT_EQ(result_.judgement.verdict, verdict::invalid);
     EXPECT_TRUE(folder_.read("out/latencies.csv") == expected);
 }
 
 TEST_F(ProcessTest, NothingInCommonWritesNothing) {
     ASSERT_FALSE(run("a,1,2\n", "b,1,2\n"));
-    EXPECT_EQ(result_.verdict, verdict::failed);
-    EXPECT_EQ(result_.reasons.size(), 1U);
+    EXPECT_EQ(result_.judgement.verdict, verdict::failed);
+    EXPECT_EQ(result_.judgement.reasons.size(), 1U);
     EXPECT_EQ(files_written(), 0U);
 }
 
