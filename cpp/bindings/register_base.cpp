@@ -38,7 +38,8 @@ py::list features() {
 void register_base(py::module_& m) {
     m.def("build_config", &build_config, "Versions and flags that this module was built with.");
     m.def("features", &features, "(name, built, library, Debian package, CMake switch) of every feature.");
-    m.def("monotonic_ns", [] { return monotonic_now().count(); }, "CLOCK_MONOTONIC in nanoseconds.");
+    m.def(
+        "monotonic_ns", [] { return monotonic_now().count(); }, "CLOCK_MONOTONIC in nanoseconds.");
     m.def(
         "clock_anchor",
         [] {

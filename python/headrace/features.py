@@ -16,8 +16,8 @@ from headrace.errors import FeatureNotBuilt, InvalidArgument
 class Feature:
     """One optional or built-in ability of the native module.
 
-    ``library`` is what it needs as pkg-config says it, ``apt`` the Debian package that holds it (both empty for what
-    every build has), ``option`` the CMake switch: AUTO, ON or OFF.
+    ``library`` is what it needs as pkg-config says it, ``apt`` the Debian package that holds it (both empty
+    for what every build has), ``option`` the CMake switch: AUTO, ON or OFF.
     """
 
     name: str
@@ -43,8 +43,8 @@ _FEATURES: dict[str, Feature] = {f.name: f for f in (Feature(*row) for row in _c
 def build_config() -> dict[str, Any]:
     """What the native module was built with.
 
-    Keys: ``version``, ``compiler``, ``build_type``, ``flags``, ``sanitizers``, ``assertions`` (bool), the versions of
-    ``boost``, ``hiredis``, ``openssl`` and ``xxhash``, and ``features``: name to whether it is built.
+    Keys: ``version``, ``compiler``, ``build_type``, ``flags``, ``sanitizers``, ``assertions`` (bool), the
+    versions of ``boost``, ``hiredis``, ``openssl`` and ``xxhash``, and ``features`` (name to bool).
     """
     return {**_core.build_config(), "features": {name: f.built for name, f in _FEATURES.items()}}
 

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
 
 
 def run_stage(stage: Stage, options: Options) -> Counts:
-    """Runs every step, prints one line, then the output of the steps that failed and the reasons of the skipped."""
+    """Runs the steps; prints one line, the output of what failed, and the reason of what was skipped."""
     print(f"{stage.name:<12}", end="", flush=True)
     started, counts, failures = time.monotonic(), Counts(), []
     if stage.program and shutil.which(stage.program) is None:
@@ -113,8 +113,9 @@ def _missing(program: str) -> Counts:
 
 def _show(step: Step, log: Path) -> None:
     lines = log.read_text(errors="replace").splitlines()
-    print(f"--- {step.name}: {log.relative_to(ROOT)}, last {min(len(lines), LINES_SHOWN)} of {len(lines)} lines")
-    print("\n".join(lines[-LINES_SHOWN:]))
+    shown = lines[-LINES_SHOWN:]
+    print(f"--- {step.name}: the last {len(shown)} of {len(lines)} lines of {log.relative_to(ROOT)}")
+    print("\n".join(shown))
     print("---", flush=True)
 
 

@@ -29,8 +29,8 @@ class Options:
 class Step:
     """One command of a stage.
 
-    With ``junit`` the results are read from that file; without, the command is one check; a ``setup`` step counts
-    only when it fails, and then ends its stage. ``timeout`` is in seconds.
+    With ``junit`` the results are read from that file; without, the command is one check; a ``setup`` step
+    counts only when it fails, and then ends its stage. ``timeout`` is in seconds.
     """
 
     name: str
@@ -58,12 +58,13 @@ def jobs() -> int:
 
 def lint(_: Options) -> Iterator[Step]:
     python = sys.executable
-    sources = [str(p.relative_to(ROOT)) for ext in ("hpp", "cpp", "h", "c") for p in (ROOT / "cpp").rglob(f"*.{ext}")]
+    sources = [str(p) for p in sorted((ROOT / "cpp").rglob("*")) if p.suffix in (".hpp", ".cpp")]
+    stubtest = [python, "-m", "mypy.stubtest", "headrace._core", "--concise"]
     yield Step("ruff check", [python, "-m", "ruff", "check"])
     yield Step("ruff format", [python, "-m", "ruff", "format", "--check"])
-    yield Step("clang-format", [_beside_python("clang-format"), "--dry-run", "-Werror", *sorted(sources)])
+    yield Step("clang-format", [_beside_python("clang-format"), "--dry-run", "-Werror", *sources])
     yield Step("mypy", [python, "-m", "mypy"])
-    yield Step("stubs", [python, "-m", "mypy.stubtest", "headrace._core", "--concise"], env={"MYPYPATH": "python"})
+    yield Step("stubs", stubtest, env={"MYPYPATH": "python"})
 
 
 def unit(_: Options) -> Iterator[Step]:
@@ -82,7 +83,7 @@ def tsan(_: Options) -> Iterator[Step]:
 
 
 def fuzz(options: Options) -> Iterator[Step]:
-    """Each target for 20 s (all of them for 120 s at most; with --long ten times that); the corpus is kept in build/."""
+    """Each target for 20 s, all for 120 s at most; with --long ten times that. build/ keeps the corpus."""
     if not (ROOT / "cpp" / "fuzz").is_dir():
         return
     yield from _built("fuzz")
@@ -147,11 +148,12 @@ def _pytest(folder: str, options: Options, timeout: float) -> Iterator[Step]:
 
 
 def _fixed_addresses(preset: str) -> list[str]:
-    """A prefix that switches address randomisation off, which clang 14's sanitizers need where the kernel uses 32 bits."""
+    """A prefix that turns address randomisation off: clang 14's sanitizers fail under 32 bits of it."""
     if preset not in ("asan", "tsan", "fuzz") or shutil.which("setarch") is None:
         return []
     prefix = ["setarch", "-R"]
-    return prefix if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0 else []
+    allowed = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    return prefix if allowed else []
 
 
 def _beside_python(program: str) -> str:
