@@ -23,7 +23,8 @@ def test_soak(): pass
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.delenv("HEADRACE_REQUIRE_SERVERS", raising=False)
     pytester.makeconftest(Path(__file__).parents[1].joinpath("conftest.py").read_text())
     pytester.makeini("[pytest]\nmarkers =\n  broker: b\n  soak: s\n")
     pytester.makepyfile(CASES)
