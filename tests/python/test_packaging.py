@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,18 @@ def test_all_missing_libraries_are_named_with_one_command(tmp_path: Path) -> Non
     assert "hiredis>=0.14" in result.stderr
     assert "libxxhash>=0.8" in result.stderr
     assert "apt install libhiredis-dev libxxhash-dev\n" in result.stderr
+
+
+def test_source_distribution_has_every_file_of_the_build(tmp_path: Path) -> None:
+    code = "import sys; from scikit_build_core.build import build_sdist; print(build_sdist(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    with tarfile.open(next(tmp_path.glob("headrace-*.tar.gz"))) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    folders = ("cmake", "cpp/include", "cpp/src", "cpp/bindings", "python/headrace")
+    files = [f for folder in folders for f in (ROOT / folder).rglob("*") if f.is_file()]
+    needed = {str(f.relative_to(ROOT)) for f in files if f.suffix not in (".pyc", ".so")}
+    assert needed - packed == set()
 
 
 class FakeFeature:
