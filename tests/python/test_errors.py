@@ -9,9 +9,7 @@ import pytest
 
 from headrace import errors
 
-CLASSES = {
-    name: cls for name, cls in vars(errors).items() if isinstance(cls, type) and issubclass(cls, Exception)
-}
+CLASSES = {name: cls for name, cls in vars(errors).items() if isinstance(cls, type) and issubclass(cls, Exception)}
 NODE = re.compile(r"^(?P<indent>[│ ]*)[├└]── (?P<name>\w+)( +\(also (?P<also>\w+)\))? +\S")
 
 

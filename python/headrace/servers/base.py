@@ -51,9 +51,7 @@ class PrivateServer(abc.ABC):
     binary: ClassVar[str]  #: program name
     package: ClassVar[str]  #: Debian package that brings it
 
-    def __init__(
-        self, *, directory: str | os.PathLike[str] | None = None, start_timeout: float = 20.0
-    ) -> None:
+    def __init__(self, *, directory: str | os.PathLike[str] | None = None, start_timeout: float = 20.0) -> None:
         self._given_directory = Path(directory) if directory is not None else None
         self._start_timeout = start_timeout
         self._process: subprocess.Popen[bytes] | None = None
@@ -211,16 +209,13 @@ class PrivateServer(abc.ABC):
         while time.monotonic() < deadline:
             status = self._process.poll()
             if status is not None:
-                raise errors.BrokerError(
-                    f"{self.binary} ended with status {status} while starting:\n{self.log_tail()}"
-                )
+                raise errors.BrokerError(f"{self.binary} ended with status {status} while starting:\n{self.log_tail()}")
             with contextlib.suppress(OSError):
                 if self._greet():
                     return
             time.sleep(_POLL_S)
         raise errors.BrokerError(
-            f"{self.binary} on port {self._port} was not ready after {self._start_timeout:g} s:\n"
-            + self.log_tail()
+            f"{self.binary} on port {self._port} was not ready after {self._start_timeout:g} s:\n" + self.log_tail()
         )
 
     def _end(self, *, kill: bool, timeout: float) -> None:

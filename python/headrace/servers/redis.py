@@ -53,9 +53,7 @@ class RedisServer(PrivateServer):
     ) -> None:
         super().__init__(directory=directory, start_timeout=start_timeout)
         if appendfsync not in _FSYNC:
-            raise errors.InvalidArgument(
-                f"appendfsync must be one of {', '.join(_FSYNC)}, not {appendfsync!r}"
-            )
+            raise errors.InvalidArgument(f"appendfsync must be one of {', '.join(_FSYNC)}, not {appendfsync!r}")
         if tls and unix_socket:
             raise errors.InvalidArgument("a RedisServer listens on a unix socket or with TLS, not both")
         self._password = password
