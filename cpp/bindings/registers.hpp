@@ -9,5 +9,7 @@ namespace headrace::bindings {
 
 void register_errors(py::module_& m);
 void register_base(py::module_& m);
+void register_redis(py::module_& m);
+void register_mq(py::module_& m);
 
 }  // namespace headrace::bindings
