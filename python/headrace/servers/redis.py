@@ -29,7 +29,7 @@ class RedisServer(PrivateServer):
     unix_socket
         Listen on a socket file in the folder too; ``url`` is then ``unix:///...``.
     tls
-        Listen with TLS only, with a certificate made for 127.0.0.1 on the spot; ``url`` is then ``rediss://...?ca=FILE``.
+        Listen with TLS only, with a certificate made for 127.0.0.1 on the spot; ``url`` is then ``rediss://...?cafile=FILE``.
     extra
         Further lines of redis.conf, ``{"maxmemory": "64mb"}``.
 
@@ -76,7 +76,7 @@ class RedisServer(PrivateServer):
         if self._unix_socket:
             return f"unix://{login}{quote(str(self._socket_path))}"
         if self._tls:
-            return f"rediss://{login}{self.host}:{self.port}?ca={quote(str(self.directory / 'cert.pem'))}"
+            return f"rediss://{login}{self.host}:{self.port}?cafile={quote(str(self.directory / 'cert.pem'))}"
         return f"redis://{login}{self.host}:{self.port}"
 
     def config(self) -> dict[str, Any]:
