@@ -1,8 +1,8 @@
 """ProduceProgram and ConsumeProgram over a queue made of two files, for tests of the runner without a broker.
 
-``payload`` chooses what goes wrong: "refuse" (no connection), "crash" (half way), "lose" (the third message is
-acknowledged and never queued), "twice" (every message is queued twice), "slow" (10 ms a message), "deaf" (stop() is
-ignored), "full" (close() fails). Rows are written as CSV beside where segments would be.
+``payload`` chooses what goes wrong: "refuse" (no connection), "crash" (half way), "lose" (the third message
+is acknowledged and never queued), "twice" (every message is queued twice), "slow" (10 ms a message), "deaf"
+(stop() is ignored), "full" (close() fails). Rows are written as CSV beside where segments would be.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class ProduceProgram(_Program):
                 os._exit(3)
             if fault in ("slow", "deaf"):
                 time.sleep(0.01)
-            self._send(rows, f"{os.getpid()}-{id(self)}-{number}", fault, lost=fault == "lose" and number == 2)
+            self._send(
+                rows, f"{os.getpid()}-{id(self)}-{number}", fault, lost=fault == "lose" and number == 2
+            )
 
     def _send(self, rows: IO[str], id: str, fault: str, *, lost: bool) -> None:
         sent = self._stamp()

@@ -3,13 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from headrace import experiment, results
 from headrace.errors import InvalidArgument
+from headrace.experiment.flow import FlowOptions
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_programs_in_separate_processes_meet_at_a_broker(run, monkeypatch):
 
 def test_a_lost_message_is_found_and_ends_the_wait(run, monkeypatch):
     monkeypatch.setattr("headrace.experiment.broker.Broker.backlog", lambda self, topic, group: 0)
-    monkeypatch.setattr("headrace.experiment.flow.FlowOptions.stall", 0.5)
+    monkeypatch.setattr("headrace.experiment.case.FlowOptions", partial(FlowOptions, stall=0.5))
     done = run({"payload": "lose"})
     assert done.verdict == "invalid"
     assert done.cases[0].summary["lost"] == 1
@@ -88,7 +89,7 @@ def test_a_case_that_takes_too_long_is_stopped(run):
 
 
 def test_a_program_that_does_not_stop_is_killed(run, monkeypatch):
-    monkeypatch.setattr("headrace.experiment.flow.FlowOptions.stop_grace", 0.2)
+    monkeypatch.setattr("headrace.experiment.case.FlowOptions", partial(FlowOptions, stop_grace=0.2))
     done = run({"payload": "deaf", "count": 10_000, "timeout": 0.3})
     assert any("was killed" in reason for reason in done.reasons)
 
@@ -139,5 +140,7 @@ def test_more_programs_than_open_files_is_refused_at_once(run, monkeypatch):
 
 def test_children_import_little():
     program = "import sys, headrace.experiment.child; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     assert not {"numpy", "pandas", "pyarrow", "typer", "rich", "subprocess"} & set(loaded.split())

@@ -20,9 +20,22 @@ def _server_settings(value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+#: What a URL may begin with; the native side says more when it opens one.
+_SCHEMES = ("inproc", "redis", "rediss", "unix")
+
+
+def _broker_url(value: Any) -> str:
+    scheme, colon, rest = nonempty(value).partition("://")
+    if not colon or not rest:
+        raise InvalidArgument(f"must be a URL such as redis://127.0.0.1:6379, not {value!r}")
+    if scheme not in _SCHEMES:
+        raise InvalidArgument(f"has the unknown scheme {scheme!r}; known: {', '.join(_SCHEMES)}")
+    return str(value)
+
+
 #: key -> its check. The defaults and the meanings are those of ``MqCase``.
 KEYS: dict[str, Check] = {
-    "url": nonempty,
+    "url": _broker_url,
     "redis": _server_settings,
     "topic": nonempty,
     "producers": whole(1, 10_000),

@@ -19,6 +19,7 @@ Errors: InvalidArgument naming the file, the key and what is allowed; NotFound f
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -67,29 +68,31 @@ class Spec:
 
     def to_json(self) -> dict[str, Any]:
         """The spec as run, for run.json."""
-        return {
-            "experiment": {
-                "name": self.name,
-                "description": self.description,
-                "part": self.part,
-                "repeat": self.repeat,
-                "seed": self.seed,
-            },
-            "case": [{"name": c.name, "expect": c.expect, **c.settings} for c in self.cases],
-        }
+        names = ("name", "description", "part", "repeat", "seed")
+        head = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        cases = [{"name": c.name, "expect": c.expect, **c.settings} for c in self.cases]
+        return {"experiment": head, "case": cases}
 
 
 def load_spec(path: str | os.PathLike[str], *, overrides: Iterable[str] = ()) -> Spec:
-    """Reads a spec file. ``overrides`` are ``key=value`` texts, values in TOML, see ``parse_spec``."""
+    """Reads a spec file, or the spec of an earlier run from its folder.
+
+    ``overrides`` are ``key=value`` texts, values in TOML, see ``parse_spec``.
+    """
     file = Path(path)
+    if (file / "run.json").is_file():
+        file = file / "run.json"
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        written = file.read_text(encoding="utf-8")
+        data = json.loads(written)["spec"] if file.name == "run.json" else tomllib.loads(written)
     except FileNotFoundError:
         raise NotFound(f"{file}: no such spec file") from None
     except UnicodeDecodeError:
         raise InvalidArgument(f"{file}: not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise InvalidArgument(f"{file}: not valid TOML: {error}") from None
+    except (ValueError, KeyError, TypeError):
+        raise InvalidArgument(f"{file}: not the description of a run") from None
     except OSError as error:
         raise IoError(f"{file}: {error.strerror}") from None
     return parse_spec(data, source=str(file), overrides=overrides)
