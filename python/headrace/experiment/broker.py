@@ -53,7 +53,7 @@ class Broker:
 
 @contextlib.contextmanager
 def broker_for(case: MqCase) -> Iterator[Broker]:
-    """The case's broker; a private one lives as long as the block. Raises NotFound when it is not installed."""
+    """The case's broker; a private one lives as long as the block."""
     if case.url:
         yield Broker(case.url)
         return

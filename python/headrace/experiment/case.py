@@ -1,4 +1,4 @@
-"""Running one case: children up, everybody starts at one moment, watch, drain, stop, and say what happened."""
+"""Running one case: children up, everybody starts at one moment, watch, drain, stop, say what happened."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def run_case(case: MqCase, broker: Broker, setting: Setting) -> Outcome:
 
 
 def programs(case: MqCase, url: str, topic: str, setting: Setting) -> list[tuple[str, list[Program]]]:
-    """The children of a case: a label and its programs. A broker inside the process has one child with all of them."""
+    """The children of a case, each a label and its programs: all in one where the broker is in-process."""
     consumers = [
         (f"consumer {n}", [Program("consume", _consumer(case, url, topic, setting, n))])
         for n in range(1, case.consumers + 1)

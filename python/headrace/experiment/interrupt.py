@@ -9,7 +9,7 @@ from typing import Any, Self
 
 
 class Interrupt:
-    """While the block runs, the first SIGINT or SIGTERM sets ``requested``; a second one raises KeyboardInterrupt.
+    """In the block, the first SIGINT or SIGTERM sets ``requested`` and a second one raises KeyboardInterrupt.
 
     Outside the main thread, where Python delivers no signals, it changes nothing.
     """

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live line on a terminal, one line per case elsewhere. On standard error."""
+"""What a person sees on standard error while a run goes on: a live line on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import InvalidArgument
@@ -15,6 +16,8 @@ from headrace.experiment.mq_case import MqCase
 from headrace.experiment.planning import PlannedCase, plan
 from headrace.experiment.progress import Progress, for_terminal
 from headrace.experiment.spec import Spec, load_spec
+from headrace.servers import RedisServer
+from headrace.servers.launch import find_binary
 
 if TYPE_CHECKING:
     from headrace.results import CaseFacts, Run, RunFolder
@@ -35,7 +38,7 @@ def run(
     """Runs every case of a spec and returns the closed run; its folder lies under ``out``.
 
     spec
-        A TOML file, or what ``load_spec`` or ``parse_spec`` made of one.
+        A TOML file, the folder of an earlier run (to repeat it), or what ``load_spec`` or ``parse_spec`` made of one.
     overrides
         ``"size=100"``, ``"redis.appendfsync=always"``: for every case; only with a file.
     repeat
@@ -57,6 +60,8 @@ def run(
         raise InvalidArgument("overrides go with a spec file; change the Spec instead")
     cases = plan(spec, repeat=repeat)
     seed = secrets.randbits(31) if spec.seed is None else spec.seed
+    spec = replace(spec, seed=seed, repeat=spec.repeat if repeat is None else repeat)
+    _check_servers(cases)
     folder = RunFolder.create(os.fspath(out), name=spec.name, spec=spec.to_json(), seed=seed)
     with folder, for_terminal(progress) as view, Interrupt() as interrupt:
         for number, case in enumerate(cases, 1):
@@ -65,6 +70,12 @@ def run(
             if interrupt.requested:
                 return folder.close(state="interrupted", exports=False, report=False)
     return folder.close()
+
+
+def _check_servers(cases: Iterable[PlannedCase]) -> None:
+    """Raises NotFound before anything is written when a private server will be needed and is not installed."""
+    if not all(case.settings.url for case in cases):
+        find_binary(RedisServer.binary, RedisServer.package)
 
 
 def _run_one(
@@ -111,7 +122,8 @@ def _window_full(outcome: Outcome, threads: int) -> float | None:
     times = [(s["window_full_ns"], s["elapsed_ns"]) for s in outcome.producers if s.get("elapsed_ns")]
     if not times:
         return None
-    return min(1.0, sum(full for full, _ in times) / (threads * sum(whole for _, whole in times)))
+    share: float = sum(full for full, _ in times) / (threads * sum(whole for _, whole in times))
+    return min(1.0, share)
 
 
 def _sums(programs: list[dict[str, Any]]) -> dict[str, int]:
