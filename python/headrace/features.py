@@ -19,6 +19,11 @@ def build_config() -> dict[str, Any]:
     return dict(_core.build_config())
 
 
+def names() -> tuple[str, ...]:
+    """The features that headrace knows, built in or not."""
+    return tuple(sorted(_FEATURES))
+
+
 def has(feature: str) -> bool:
     """Whether this build has ``feature`` (``inproc``, ``redis``, ``tls``).
 

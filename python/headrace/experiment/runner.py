@@ -38,7 +38,7 @@ def run(
     """Runs every case of a spec and returns the closed run; its folder lies under ``out``.
 
     spec
-        A TOML file, the folder of an earlier run (to repeat it), or what ``load_spec`` or ``parse_spec`` made of one.
+        A TOML file, the folder of an earlier run (to repeat it), or what ``load_spec`` or ``parse_spec`` returned.
     overrides
         ``"size=100"``, ``"redis.appendfsync=always"``: for every case; only with a file.
     repeat
@@ -48,9 +48,11 @@ def run(
     programs
         The module with ProduceProgram and ConsumeProgram.
 
-    Ctrl-C ends the case under way in an orderly manner; the folder is closed with the verdict ``failed``.
-    What fails in one case does not keep the next from running. Raises InvalidArgument, NotFound or IoError
-    for a spec or folder that cannot be used, NotFound when a private server is needed and not installed.
+    Ctrl-C ends the case under way in an orderly manner; the folder is closed with the verdict ``failed``. What
+    fails in one case does not keep the next from running.
+
+    Raises InvalidArgument, NotFound or IoError for a spec or folder that cannot be used, NotFound when a private
+    server is needed and not installed.
     """
     from headrace.results import RunFolder
 
@@ -73,7 +75,7 @@ def run(
 
 
 def _check_servers(cases: Iterable[PlannedCase]) -> None:
-    """Raises NotFound before anything is written when a private server will be needed and is not installed."""
+    """Raises NotFound, before anything is written, when a private server is needed and not installed."""
     if not all(case.settings.url for case in cases):
         find_binary(RedisServer.binary, RedisServer.package)
 
