@@ -34,8 +34,7 @@ def examine() -> dict[str, Any]:
     """Everything as plain data, in about half a second.
 
     ``build`` (versions), ``features`` (name: None, or why it is missing), ``programs`` (name, path, version,
-    install, purpose), ``machine`` (see results.machine), ``measured`` (what, median_us, p99_us) and ``advice``
-    (sentences).
+    install, purpose), ``machine`` (see results.machine), ``measured`` (what, median_us, p99_us), ``advice``.
     """
     machine = describe_machine()
     programs = [_program(*row) for row in _PROGRAMS]

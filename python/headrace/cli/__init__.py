@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from headrace.errors import HeadraceError, InvalidArgument
 
@@ -19,10 +19,22 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command with ``argv`` (default: this process's) and returns its exit code. Raises nothing."""
-    from headrace.cli.app import app
 
+    def command() -> object:
+        from headrace.cli.app import app
+
+        return app(list(sys.argv[1:] if argv is None else argv), prog_name="headrace", standalone_mode=False)
+
+    return guard(command)
+
+
+def guard(program: Callable[[], object]) -> int:
+    """Runs ``program`` and returns the exit code: what it returned, if that is one, else 0; errors as above.
+
+    For small programs over the public functions: ``sys.exit(guard(main))``.
+    """
     try:
-        code = app(list(sys.argv[1:] if argv is None else argv), prog_name="headrace", standalone_mode=False)
+        code = program()
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:

@@ -135,7 +135,8 @@ def process(
 
     done = mq.process(producers, consumers, out)
     if json:
-        write_json({"verdict": done.verdict, "reasons": done.reasons, "counts": done.counts})
+        names = ("verdict", "reasons", "warnings", "counts", "metrics", "files", "exit_code")
+        write_json({name: getattr(done, name) for name in names})
     else:
         print(done.table())
     return int(done.exit_code)

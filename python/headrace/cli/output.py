@@ -16,7 +16,7 @@ def write_json(data: Any, stream: IO[str] | None = None) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> None:
-    """A table on standard output. The first ``words`` columns align left, the rest, formatted numbers, right."""
+    """A table on standard output. The first ``words`` columns align left; the rest, numbers, right."""
     from rich.console import Console
     from rich.table import Table
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headrace.cli import EXIT_INTERRUPTED
 from headrace.cli.output import quantity, table, write_json
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(
         write_json(_for_programs(done))
     else:
         _show(done)
-    return 130 if done.state == "interrupted" else done.exit_code
+    return exit_code_of(done)
 
 
 def compare(
@@ -110,6 +111,11 @@ def report(
 
         webbrowser.open(path.resolve().as_uri())
     return 0
+
+
+def exit_code_of(done: Run) -> int:
+    """That of the verdict; 130, as shells have it, when the run was interrupted."""
+    return EXIT_INTERRUPTED if done.state == "interrupted" else done.exit_code
 
 
 def _for_programs(done: Run) -> dict[str, Any]:

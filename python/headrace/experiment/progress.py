@@ -75,12 +75,14 @@ class LiveLine(Lines):
         self._live.start()
 
     def update(self, elapsed: float, totals: Totals) -> None:
+        from rich.text import Text
+
         now = time.monotonic()
         if self._live is None or now - self._shown_at < _REFRESH_S:
             return
         self._shown_at = now
         self._past = [*(p for p in self._past if elapsed - p[0] <= 2 * _RATE_WINDOW_S), (elapsed, totals)]
-        self._live.update(self._text(elapsed, totals), refresh=True)
+        self._live.update(Text(self._text(elapsed, totals), no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def end(self, elapsed: float, totals: Totals, problems: list[str]) -> None:
         self._stop()

@@ -38,7 +38,8 @@ def run(
     """Runs every case of a spec and returns the closed run; its folder lies under ``out``.
 
     spec
-        A TOML file, the folder of an earlier run (to repeat it), or what ``load_spec`` or ``parse_spec`` returned.
+        A TOML file, the folder of an earlier run (to repeat it), or a Spec from ``load_spec`` or
+        ``parse_spec``.
     overrides
         ``"size=100"``, ``"redis.appendfsync=always"``: for every case; only with a file.
     repeat
@@ -48,11 +49,11 @@ def run(
     programs
         The module with ProduceProgram and ConsumeProgram.
 
-    Ctrl-C ends the case under way in an orderly manner; the folder is closed with the verdict ``failed``. What
-    fails in one case does not keep the next from running.
+    Ctrl-C ends the case under way in an orderly manner; the folder is closed with the verdict ``failed``.
+    What fails in one case does not keep the next from running.
 
-    Raises InvalidArgument, NotFound or IoError for a spec or folder that cannot be used, NotFound when a private
-    server is needed and not installed.
+    Raises InvalidArgument, NotFound or IoError for a spec or folder that cannot be used, NotFound when
+    a private server is needed and not installed.
     """
     from headrace.results import RunFolder
 
