@@ -92,7 +92,22 @@ class ReferenceResult:
                         0,
                     )
                 )
-        names = ["id", "source", "worker", "size", "attempts", "attempt", "intended", "sent", "acked", "consumer", "received", "receive_acked", "redelivered", "error"]
+        names = [
+            "id",
+            "source",
+            "worker",
+            "size",
+            "attempts",
+            "attempt",
+            "intended",
+            "sent",
+            "acked",
+            "consumer",
+            "received",
+            "receive_acked",
+            "redelivered",
+            "error",
+        ]
         kinds = dict.fromkeys(("intended", "sent", "acked", "received", "receive_acked"), np.int64)
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
         return {

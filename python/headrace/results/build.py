@@ -53,7 +53,7 @@ def analyse(path: Path, entry: dict[str, Any]) -> CaseResult:
 
 def figures(joined: samples.Joined, entry: dict[str, Any], facts: CaseFacts) -> CaseResult:
     """The verdict and the summary row of a joined case."""
-    times = metrics.Times.of(joined.table)
+    times = metrics.Times.of(joined.table).after(facts.warmup_s)
     measured: Rates = metrics.rates(times)
     verdict = judge(joined.counts, measured, facts)
     expect = entry.get("expect")

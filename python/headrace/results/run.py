@@ -231,6 +231,10 @@ class Case:
         names = ["source", "worker", "attempt", "intended", "sent", "acked", "received"]
         return metrics.Times.of(self.samples_arrow(names))
 
+    def measured_times(self) -> metrics.Times:
+        """As times(), without the warm-up."""
+        return self.times().after(self.facts.warmup_s)
+
     def __repr__(self) -> str:
         return f"<Case {self.label!r} {self.verdict.upper()}>"
 
