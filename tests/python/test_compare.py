@@ -62,11 +62,11 @@ def test_repeats_give_medians_and_an_interval_between_runs(tmp_path: Path) -> No
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(3)
     inside = 0
-    for _ in range(100):
+    for _ in range(60):
         values = (rng.lognormal(0, 0.5, 2000) * 1e6).astype(np.int64)
         low, high = statistics.interval(statistics.quantiles(values, [0.5], rng)[:, 0], 0.95)
         inside += low <= 1e6 <= high
-    assert 85 <= inside <= 100
+    assert 51 <= inside <= 60
 
 
 def test_correlated_latencies_widen_the_interval() -> None:

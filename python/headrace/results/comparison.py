@@ -257,8 +257,12 @@ def _resample(
     times = memory.get((id(case), "times")) or case.measured_times()
     memory[id(case), "times"] = times
     if name in DURATIONS and statistic in PERCENTILES:
-        durations = times.durations_ns(name)
-        return statistics.quantiles(durations, [PERCENTILES[statistic] / 100], rng)[:, 0]
+        key = (id(case), "quantiles", name)
+        if key not in memory:
+            shares = [p / 100 for p in PERCENTILES.values()]
+            memory[key] = statistics.quantiles(times.durations_ns(name), shares, rng)
+        column: statistics.Floats = memory[key][:, list(PERCENTILES).index(statistic)]
+        return column
     if name in DURATIONS and statistic == "avg":
         return statistics.means(times.durations_ns(name), rng)
     if metric in ("acked_rate", "received_rate"):

@@ -19,8 +19,7 @@ Floats = npt.NDArray[np.float64]
 BLOCKS = 64
 RESAMPLES = 2000
 #: Above so many different values, values closer than 0.1 % share one place.
-_EXACT = 4096
-_CHUNK = 250
+_EXACT = 16384
 
 
 def quantiles(values: npt.NDArray[np.int64], shares: Sequence[float], rng: np.random.Generator) -> Floats:
@@ -34,18 +33,28 @@ def quantiles(values: npt.NDArray[np.int64], shares: Sequence[float], rng: np.ra
     places, inverse = _places(values)
     blocks = min(BLOCKS, len(values))
     owner = np.arange(len(values)) * blocks // len(values)
-    flat = np.bincount(owner * len(places) + inverse, minlength=blocks * len(places))
-    counts = flat.reshape(blocks, len(places)).astype(np.float32)
-    out = np.empty((RESAMPLES, len(shares)))
-    for start in range(0, RESAMPLES, _CHUNK):
-        size = min(_CHUNK, RESAMPLES - start)
-        weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size).astype(np.float32)
-        cumulative = np.cumsum(weights @ counts, axis=1, dtype=np.float64)
-        totals = cumulative[:, -1]
-        for column, share in enumerate(shares):
-            ranks = np.maximum(np.ceil(totals * share - 1e-9), 1.0)
-            out[start : start + size, column] = places[np.argmax(cumulative >= ranks[:, None], axis=1)]
-    return out
+    counts = np.bincount(inverse * blocks + owner, minlength=len(places) * blocks)
+    upto = np.cumsum(
+        counts.reshape(len(places), blocks), axis=0
+    )  # values of each block at or below each place
+    weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES)
+    totals = weights @ upto[-1]
+    found = [places[_search(upto, weights, np.maximum(np.ceil(totals * s - 1e-9), 1.0))] for s in shares]
+    return np.stack(found, axis=1)
+
+
+def _search(
+    upto: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], ranks: Floats
+) -> npt.NDArray[np.int64]:
+    """For each resample the first place that has at least ``rank`` values at or below it, by bisection."""
+    low = np.zeros(len(ranks), np.int64)
+    high = np.full(len(ranks), len(upto) - 1)
+    while (low < high).any():
+        middle = (low + high) // 2
+        enough = np.einsum("rb,rb->r", upto[middle], weights) >= ranks
+        high = np.where(enough, middle, high)
+        low = np.where(enough, low, middle + 1)
+    return low
 
 
 def _places(values: npt.NDArray[np.int64]) -> tuple[Floats, npt.NDArray[np.int64]]:
