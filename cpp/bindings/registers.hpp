@@ -9,5 +9,6 @@ namespace headrace::bindings {
 
 void register_errors(py::module_& m);
 void register_base(py::module_& m);
+void register_ledger(py::module_& m);
 
 }  // namespace headrace::bindings

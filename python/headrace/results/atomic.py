@@ -19,26 +19,37 @@ def io_error(what: str, path: Path, error: OSError) -> IoError:
     return IoError(f"cannot {what} {path}: {why}; what was written before stays readable")
 
 
+def temporary_name(path: Path) -> Path:
+    """Where ``path`` is written before it is put in place."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Flushes ``temporary`` to disk and renames it to ``path``. Raises IoError."""
+    try:
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise io_error("write", path, error) from error
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path that becomes ``path`` when the block ends well and is removed when it does not.
 
     Raises IoError when the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        put_in_place(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if isinstance(error, IoError):
             raise
         raise io_error("write", path, error) from error
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,8 @@ Used by ``RunFolder.close`` (files), and by ``load`` for runs that were cut (in 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ def analyse(path: Path, entry: dict[str, Any]) -> CaseResult:
 
 def figures(joined: samples.Joined, entry: dict[str, Any], facts: CaseFacts) -> CaseResult:
     """The verdict and the summary row of a joined case."""
-    times = metrics.Times.of(joined.table)
+    times = metrics.Times.of(joined.table).after(facts.warmup_s)
     measured: Rates = metrics.rates(times)
     verdict = judge(joined.counts, measured, facts)
     expect = entry.get("expect")
@@ -74,59 +75,95 @@ def run_verdict(document: dict[str, Any], cases: Sequence[tuple[str, Verdict]]) 
     return overall
 
 
-class _Steps:
-    """Runs every step although an earlier one failed to write; the first such error is raised at the end."""
-
-    def __init__(self) -> None:
-        self.error: HeadraceError | None = None
-
-    def __call__(self, action: Callable[[], Any]) -> Any:
-        try:
-            return action()
-        except IoError as error:
-            self.error = self.error or error
-        except OSError as error:
-            self.error = self.error or IoError(f"cannot finish the run folder: {error}")
-        return None
-
-
 def finish(path: Path, document: dict[str, Any], *, exports: bool, report: bool) -> Run:
-    """Writes every file of a finished run and returns it loaded. Raises IoError after doing what could be done."""
+    """Writes every file of a finished run and returns it loaded.
+
+    Raises IoError (the first met) after doing what could be done.
+    """
     from headrace.results.run import load
 
-    step = _Steps()
-    rows: list[dict[str, Any]] = []
-    verdicts: list[tuple[str, Verdict]] = []
-    tables: list[pa.Table] = []
-    with _SampleWriter(path / "samples.parquet") as writer:
-        for entry in document["cases"]:
-            result = step(lambda entry=entry: analyse(path, entry))  # type: ignore[misc]
-            if result is None:
-                verdicts.append((label(entry), Verdict("failed", (str(step.error),))))
-                continue
-            rows.append(result.row)
-            verdicts.append((result.label, result.final))
-            entry["verdict"], entry["reasons"] = result.verdict.verdict, list(result.verdict.reasons)
-            entry["notes"] = list(result.verdict.notes)
-            tables.append(series.derive(result.joined.table))
-            step(lambda result=result: writer.write(result.joined.table))  # type: ignore[misc]
-            if exports:
-                anchor = document["anchor"]
-                step(lambda r=result, e=entry: export.write_case(path, e, r.joined, anchor))  # type: ignore[misc]
-        step(writer.close)
-    step(lambda: series.store(path, series.merge(series.read_lines(path / "series.jsonl"), tables)))
-    step(lambda: write_summary(path, rows))
-    verdict = run_verdict(document, verdicts)
-    document |= {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "notes": list(verdict.notes)}
-    step(lambda: atomic.write_json(path / "run.json", document))
+    work = _Finish(path, document)
+    work.cases(exports)
+    work.totals()
     run = load(path)
     if report:
-        from headrace import report as html
-
-        step(lambda: html.write(run))
-    if step.error is not None:
-        raise step.error
+        work.write_report(run)
+    if work.error is not None:
+        raise work.error
     return run
+
+
+class _Finish:
+    """The steps of ``finish``. A step that fails does not keep the later ones from running."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self.error: IoError | None = None
+        self._path = path
+        self._document = document
+        self._rows: list[dict[str, Any]] = []
+        self._verdicts: list[tuple[str, Verdict]] = []
+        self._series: list[pa.Table] = []
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        try:
+            yield
+        except IoError as error:
+            self.error = self.error or error
+        except (OSError, pa.ArrowException) as error:
+            self.error = self.error or IoError(f"cannot finish the run folder {self._path}: {error}")
+
+    def cases(self, exports: bool) -> None:
+        """Joins, judges, stores and exports one case after the other."""
+        with _SampleWriter(self._path / "samples.parquet") as writer:
+            for entry in self._document["cases"]:
+                result = self._case(entry)
+                if result is None:
+                    continue
+                with self._step():
+                    writer.write(result.joined.table)
+                if exports:
+                    with self._step():
+                        export.write_case(self._path, entry, result.joined, self._document["anchor"])
+            with self._step():
+                writer.close()
+
+    def _case(self, entry: dict[str, Any]) -> CaseResult | None:
+        try:
+            result = analyse(self._path, entry)
+        except HeadraceError as error:
+            reason = f"what was recorded cannot be read: {error}"
+            entry |= {"verdict": "failed", "reasons": [reason], "notes": []}
+            self._verdicts.append((label(entry), Verdict("failed", (reason,))))
+            return None
+        self._rows.append(result.row)
+        self._verdicts.append((result.label, result.final))
+        self._series.append(series.derive(result.joined.table))
+        given = result.verdict
+        entry |= {"verdict": given.verdict, "reasons": list(given.reasons), "notes": list(given.notes)}
+        return result
+
+    def totals(self) -> None:
+        """Series and summary of all cases, and the verdict of the run."""
+        with self._step():
+            lines = series.read_lines(self._path / "series.jsonl")
+            series.store(self._path, series.merge(lines, self._series))
+        with self._step():
+            write_summary(self._path, self._rows)
+        verdict = run_verdict(self._document, self._verdicts)
+        self._document |= {
+            "verdict": verdict.verdict,
+            "reasons": list(verdict.reasons),
+            "notes": list(verdict.notes),
+        }
+        with self._step():
+            atomic.write_json(self._path / "run.json", self._document)
+
+    def write_report(self, run: Run) -> None:
+        from headrace import report
+
+        with self._step():
+            report.write(run)
 
 
 def write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -141,37 +178,41 @@ _ARROW = {"double": "float64", "string": "string", "int32": "int32", "int64": "i
 
 
 class _SampleWriter:
-    """samples.parquet, written case by case under a temporary name and renamed by close()."""
+    """samples.parquet, written case by case under a temporary name and put in place by close()."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._context: Iterator[Path] | Any = atomic.replacing(path)
-        self._temporary: Path = self._context.__enter__()
+        self._temporary = atomic.temporary_name(path)
         self._writer: pq.ParquetWriter | None = None
-        self._done = False
+        self._broken = False
 
     def write(self, table: pa.Table) -> None:
+        if self._broken:
+            return
+        self._broken = True
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._temporary, table.schema, compression="zstd")
         self._writer.write_table(_conform(table, self._writer.schema), row_group_size=1 << 20)
+        self._broken = False
 
     def close(self) -> None:
-        if self._done:
+        """Raises IoError. A file that could not be written whole is not left behind."""
+        if self._broken:
             return
-        self._done = True
         if self._writer is None:
             pq.write_table(samples.SCHEMA.empty_table(), self._temporary)
         else:
             self._writer.close()
-        self._context.__exit__(None, None, None)
+        atomic.put_in_place(self._temporary, self._path)
 
     def __enter__(self) -> _SampleWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._done:
-            self._done = True
-            self._temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            if self._writer is not None:
+                self._writer.close()
+        self._temporary.unlink(missing_ok=True)
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -42,6 +42,17 @@ class Times:
             values[name] = np.asarray(column.fill_null(0), dtype=np.int64)[first]
         return cls(values, present, _producers(table)[first])
 
+    def after(self, warmup_s: float) -> Times:
+        """Only the ids meant to be sent at least ``warmup_s`` seconds after the first send."""
+        origin = self.origin()
+        if warmup_s <= 0 or origin is None:
+            return self
+        due = np.where(self.present["intended"], self.values["intended"], self.values["sent"])
+        known = self.present["intended"] | self.present["sent"]
+        keep = known & (due >= origin + int(warmup_s * _SECOND))
+        values = {name: column[keep] for name, column in self.values.items()}
+        return Times(values, {n: c[keep] for n, c in self.present.items()}, self.producer[keep])
+
     def durations_ns(self, name: str) -> Ints:
         """The duration ``name`` of schema.DURATIONS of every id that has both ends, nanoseconds, in producer order."""
         start, end, _ = DURATIONS[name]

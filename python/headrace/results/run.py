@@ -89,7 +89,7 @@ class Run:
         """One row per case: the seed's sixteen metrics, then percentiles, counts, rates, bound and verdict."""
         import pandas as pd
 
-        rows = self._summary_rows()
+        rows = self._summary_rows
         names = [c.name for c in SUMMARY]
         names += [n for n in dict.fromkeys(n for r in rows for n in r) if n not in names]
         frame = pd.DataFrame(rows, columns=names)
@@ -131,6 +131,7 @@ class Run:
             series.read_lines(lines), [series.derive(r.joined.table) for r in self._analysed()]
         )
 
+    @cached_property
     def _summary_rows(self) -> list[dict[str, Any]]:
         stored = self._file("summary.json")
         return [r.row for r in self._analysed()] if stored is None else build.read_summary(stored)
@@ -192,7 +193,7 @@ class Case:
     @property
     def summary(self) -> dict[str, Any]:
         """The row of the run's summary as a dict; what was not measured is None."""
-        for row in self.run._summary_rows():
+        for row in self.run._summary_rows:
             if (row["case"], row.get("repeat", 1)) == (self.name, self.repeat):
                 return {k: atomic.jsonable(v) for k, v in row.items()}
         return dict.fromkeys(c.name for c in SUMMARY)
@@ -230,6 +231,10 @@ class Case:
         """The stamps of all ids as numpy arrays, for figures over many samples."""
         names = ["source", "worker", "attempt", "intended", "sent", "acked", "received"]
         return metrics.Times.of(self.samples_arrow(names))
+
+    def measured_times(self) -> metrics.Times:
+        """As times(), without the warm-up."""
+        return self.times().after(self.facts.warmup_s)
 
     def __repr__(self) -> str:
         return f"<Case {self.label!r} {self.verdict.upper()}>"

@@ -123,7 +123,7 @@ def _column(column: pa.Field, values: Any) -> pa.Array:
 
 
 def _text(values: Any) -> pa.Array:
-    array = pa.array(values)
+    array = pa.array(values) if len(values) else pa.nulls(0, pa.string())
     if pa.types.is_binary(array.type) or pa.types.is_fixed_size_binary(array.type):
         try:
             array = array.cast(pa.string())

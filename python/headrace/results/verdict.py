@@ -99,6 +99,7 @@ class CaseFacts:
     window_full: float | None = None  #: share of the time (0..1) in which the window held a send back
     expected: int | None = None  #: messages that were to be sent and acknowledged
     reported_acked: int | None = None  #: acknowledgements the producers counted themselves
+    warmup_s: float = 0.0  #: the first seconds, left out of every figure but the counts
     one_clock: bool = True  #: all stamps come from one clock, so that no latency can be negative
     failures: tuple[str, ...] = ()  #: crash, interruption, timeout: one sentence each
     notes: tuple[str, ...] = ()  #: sentences that do not change the verdict
