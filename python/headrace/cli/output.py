@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import IO, Any
 
 
@@ -16,17 +17,18 @@ def write_json(data: Any, stream: IO[str] | None = None) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> None:
-    """A table on standard output. The first ``words`` columns align left; the rest, numbers, right."""
-    from rich.console import Console
-    from rich.table import Table
+    """A table on standard output; the first ``words`` columns align left, the rest, numbers, right.
 
-    view = Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(head):
-        view.add_column(name, justify="left" if number < words else "right", overflow="fold")
-    for row in rows:
-        view.add_row(*row)
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
-    console.print(view)
+    A line break in a heading makes two lines. Nothing is folded or cut: a table in a pipe or file stays whole.
+    """
+    heads = list(zip_longest(*(reversed(name.split("\n")) for name in head), fillvalue=""))
+    lines = [*reversed(heads), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [
+            c.ljust(w) if n < words else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
 
 
 def quantity(value: Any, digits: int = 0) -> str:

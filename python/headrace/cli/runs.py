@@ -18,15 +18,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 _COLUMNS = (  # summary column, heading, digits
     ("sent", "sent", 0),
-    ("received", "received", 0),
     ("lost", "lost", 0),
     ("duplicated", "dup", 0),
-    ("processing_ms_p50", "latency ms p50", 3),
-    ("processing_ms_p99", "p99", 3),
-    ("send_ms_p50", "send ms p50", 3),
-    ("send_ms_p99", "p99", 3),
-    ("acked_rate", "acked/s", 0),
-    ("received_rate", "received/s", 0),
+    ("processing_ms_p50", "latency\np50 ms", 3),
+    ("processing_ms_p99", "\np99 ms", 3),
+    ("send_ms_p50", "send\np50 ms", 3),
+    ("send_ms_p99", "\np99 ms", 3),
+    ("acked_rate", "acked\n/s", 0),
+    ("received_rate", "received\n/s", 0),
 )
 
 
