@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from headrace import errors
 from headrace.servers import PrivateServer, RedisProbe, RedisServer
 from headrace.servers.launch import find_binary
