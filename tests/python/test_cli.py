@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from headrace.cli.mq import spread
 
 ROOT = Path(__file__).parents[2]

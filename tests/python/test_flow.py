@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace.experiment.flow import CaseFlow, FlowOptions, Step, Totals
 
 HALF = Totals(sent=10, acked=10, received=5, receive_acked=5)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+
 from headrace import results
 
 HERE = Path(__file__).parent

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from headrace import experiment, results
 from headrace.errors import InvalidArgument
 from headrace.experiment.flow import FlowOptions

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from headrace.errors import InvalidArgument, NotFound
 from headrace.experiment import load_spec, parse_spec, plan
 

@@ -23,7 +23,7 @@ def doctor(
     if json:
         write_json(found)
         return 0
-    _pairs("headrace", found["build"])
+    _pairs("headrace", {k: v for k, v in found["build"].items() if k != "features"})
     rows = [[name, why or "built in"] for name, why in found["features"].items()]
     table(["feature", "state"], rows, words=2)
     print()

@@ -19,7 +19,7 @@ def write_json(data: Any, stream: IO[str] | None = None) -> None:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> None:
     """A table on standard output; the first ``words`` columns align left, the rest, numbers, right.
 
-    A line break in a heading makes two lines. Nothing is folded or cut: a table in a pipe or file stays whole.
+    A line break in a heading makes two lines. Nothing is folded or cut: it stays whole in a pipe.
     """
     heads = list(zip_longest(*(reversed(name.split("\n")) for name in head), fillvalue=""))
     lines = [*reversed(heads), *map(tuple, rows)]

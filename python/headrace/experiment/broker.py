@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from headrace.errors import HeadraceError
@@ -27,7 +29,8 @@ class Broker:
         """Version and settings, for run.json."""
         with contextlib.suppress(OSError, HeadraceError):
             if self._probe:
-                return {**self._probe.config(), "url": self.url, "private": self._server is not None}
+                asked = self._server or self._probe
+                return {**asked.config(), "url": self.url, "private": self._server is not None}
         return {"url": self.url}
 
     def usage(self) -> Usage | None:
@@ -52,12 +55,19 @@ class Broker:
 
 
 @contextlib.contextmanager
-def broker_for(case: MqCase) -> Iterator[Broker]:
-    """The case's broker; a private one lives as long as the block."""
+def broker_for(case: MqCase, folder: Path) -> Iterator[Broker]:
+    """The case's broker; a private one lives as long as the block.
+
+    A private server keeps its data inside ``folder``: on the disk that the user chose for results, and not in
+    /tmp, which may be memory. Raises NotFound when it is not installed.
+    """
     if case.url:
         yield Broker(case.url)
         return
     own = {key: case.redis[key] for key in _OWN_SETTINGS if key in case.redis}
     extra = {key: value for key, value in case.redis.items() if key not in own}
-    with RedisServer(**own, extra=extra) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix=".server-", dir=folder, ignore_cleanup_errors=True) as data,
+        RedisServer(**own, extra=extra, directory=data) as server,
+    ):
         yield Broker(server.url, server)

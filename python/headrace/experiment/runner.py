@@ -87,7 +87,7 @@ def _run_one(
     settings = case.settings
     expect = None if case.expect == "valid" else case.expect
     record = folder.start_case(case.name, settings.to_json(), repeat=case.repeat, expect=expect)
-    with broker_for(settings) as broker:
+    with broker_for(settings, folder.path) as broker:
         config = broker.config()
         folder.set_server(config)
         setting = Setting(
@@ -111,6 +111,7 @@ def facts_of(case: MqCase, outcome: Outcome, server: dict[str, Any]) -> CaseFact
         expected=case.total,
         reported_acked=t.acked if complete else None,
         failures=tuple(outcome.failures),
+        notes=_notes(server),
         extra={
             "elapsed_s": outcome.elapsed_s,
             "producers": _sums(outcome.producers),
@@ -118,6 +119,12 @@ def facts_of(case: MqCase, outcome: Outcome, server: dict[str, Any]) -> CaseFact
             "server": server,
         },
     )
+
+
+def _notes(server: dict[str, Any]) -> tuple[str, ...]:
+    if server.get("data_filesystem") in ("tmpfs", "ramfs"):
+        return ("the server kept its data in memory (tmpfs): an fsync cost nothing and kept nothing",)
+    return ()
 
 
 def _window_full(outcome: Outcome, threads: int) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from urllib.parse import quote
 from headrace import errors
 from headrace.servers.base import PrivateServer
 from headrace.servers.certificate import self_signed
+from headrace.servers.filesystem import filesystem_of
 from headrace.servers.redis_probe import RedisProbe
 from headrace.servers.resp import RespClient, RespError
 
 _FSYNC = ("always", "everysec", "no")
+_LONGEST_SOCKET_PATH = 107  # unix(7)
 
 
 class RedisServer(PrivateServer):
@@ -80,7 +83,7 @@ class RedisServer(PrivateServer):
         return f"redis://{login}{self.host}:{self.port}"
 
     def config(self) -> dict[str, Any]:
-        return RedisProbe(self.url).config()
+        return {**RedisProbe(self.url).config(), "data_filesystem": filesystem_of(self.directory)}
 
     def call(self, *words: str | bytes | int | float) -> Any:
         """One command on a connection of its own, for looking at the server in tests; raises ServerError."""
@@ -89,7 +92,10 @@ class RedisServer(PrivateServer):
 
     @property
     def _socket_path(self) -> Path:
-        return self.directory / "redis.sock"
+        path = self.directory / "redis.sock"
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+            return path
+        return Path(tempfile.gettempdir()) / f"headrace-redis-{os.getpid()}-{self.port}.sock"
 
     def _argv(self) -> list[str]:
         settings = {**self._settings, "dir": str(self.directory), **self._listeners()}
