@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_helpers import MS, Message, make_run, steady
-
 from headrace.errors import InvalidArgument
 from headrace.results import compare, load, statistics
 from headrace.results.rules import Rule, metric_name
+from results_helpers import MS, Message, make_run, steady
 
 
 def noisy(seed: int, *, count: int = 1000, scale: float = 1.0) -> list[Message]:

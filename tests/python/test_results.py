@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from results_helpers import MS, Message, make_run, record, steady, write_csvs
-
 from headrace.errors import Closed, InvalidArgument, IoError, NotFound
 from headrace.results import CaseFacts, RunFolder, from_csv, load
 from headrace.results.schema import SAMPLES, SUMMARY, seed_metrics
+from results_helpers import MS, Message, make_run, record, steady, write_csvs
 
 
 def test_run_json_is_there_before_anything_ran(tmp_path: Path) -> None:

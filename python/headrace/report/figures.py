@@ -17,7 +17,7 @@ _NAMES = {
     "end_to_end": "end to end",
 }
 _POINTS = 160
-_WIDTHS_MS = [m * 10.0**e for e in range(0, 7) for m in (1, 2, 5)]
+_WIDTHS_MS = [m * 10.0**e for e in range(7) for m in (1, 2, 5)]
 
 
 def charts(case: Case, times: Times) -> list[str]:

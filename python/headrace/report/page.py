@@ -69,7 +69,7 @@ def header(run: Run) -> str:
         (run.started or "").replace("T", " ").split(".")[0] + (" UTC" if run.started else ""),
         f"{machine.get('cores_usable') or machine.get('cores')} × {machine['cpu']}"
         if machine.get("cpu")
-        else "",  # noqa: RUF001
+        else "",
         size(machine["memory_bytes"]) if machine.get("memory_bytes") else "",
         machine.get("system") or "",
     ]

@@ -108,7 +108,7 @@ def ranges(groups: Mapping[str, Sequence[Case]]) -> str:
         return 100 * math.log(value / least) / math.log(most / least)
 
     bars = "".join(
-        f"<div><span class=who>{esc(case)}</span><span class=what>{ms(low)} – {ms(high)}</span>"  # noqa: RUF001
+        f"<div><span class=who>{esc(case)}</span><span class=what>{ms(low)} – {ms(high)}</span>"
         f'<span class=track><span class=bar style="left:{at(low):.1f}%;width:{max(at(high) - at(low), 0.5):.1f}%">'
         "</span></span></div>"
         for case, low, high in drawn
