@@ -38,6 +38,14 @@ bool plain_id(const char* begin, const char* end) noexcept {
     return begin != end && *begin != '"' && !edge(*begin) && !edge(end[-1]);
 }
 
+/// A UTF-16 byte order mark and one ASCII character; ids may begin with such bytes, but not go on like this.
+bool utf16(std::string_view head) noexcept {
+    const auto ascii = [](char c) { return c > 0; };
+    if (head.size() < 4) return false;
+    return (head.starts_with("\xFF\xFE") && ascii(head[2]) && head[3] == 0) ||
+           (head.starts_with("\xFE\xFF") && head[2] == 0 && ascii(head[3]));
+}
+
 const char* find(const char* from, const char* to, char c) noexcept {
     return static_cast<const char*>(std::memchr(from, c, static_cast<std::size_t>(to - from)));
 }
@@ -74,7 +82,7 @@ bool csv_reader::open() {
     if (!fill()) return false;
     if (base_ != 0) return true;
     const std::string_view head = rest();
-    if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF")) {
+    if (utf16(head)) {
         fail(failure::of(errc::io_error, path_ + ": is UTF-16; save it as UTF-8"));
         return false;
     }

@@ -135,7 +135,7 @@ private:
         put(at, match_kind::primary, sent_.size() - 1, received_.empty() ? nullptr : received_.front(), sent, acked);
         for (std::size_t i = 1; i < received_.size(); ++i) put(at, match_kind::again, i + 1, received_[i], sent, acked);
         further_sends(sent);
-        if (!received_.empty()) reorder_.add(worker_, at.source(), sent, received_.front()->first);
+        if (!received_.empty() && sent != absent) reorder_.add(worker_, at.source(), sent, received_.front()->first);
     }
 
     void further_sends(std::int64_t sent) {
@@ -158,6 +158,7 @@ private:
         counts_.unjoined += got ? 0 : 1;
         counts_.lost += !got && acked != absent ? 1 : 0;
         counts_.unacked_received += got && acked == absent ? 1 : 0;
+        if (sent == absent) return;  // a segment's row that failed before it was sent
         counts_.negative_latency += got && received_.front()->first < sent ? 1 : 0;
         counts_.negative_send_time += acked != absent && acked < sent ? 1 : 0;
         count_second(sent, &second_count::sent);

@@ -13,15 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-failure add_files(ledger& l, const std::vector<std::string>& paths, row_kind kind) {
-    for (const std::string& path : paths) {
-        std::error_code ignored;
-        if (!fs::exists(path, ignored)) return failure::of(errc::not_found, path + ": no such file");
-        l.add(std::make_unique<csv_source>(path, kind));
-    }
-    return {};
-}
-
 failure make_folder(const std::string& out) {
     std::error_code e;
     fs::create_directories(out, e);
@@ -128,7 +119,7 @@ failure write_all(const ledger& l, const process_options& options, const std::at
     if (failure f = sending.summarize(figures.sending)) return f;
     figures.received_per_s = rates(l.seconds(), &second_count::received);
     figures.sent_per_s = rates(l.seconds(), &second_count::sent);
-    result.summary = summary_rows(figures, result.counts, result.verdict);
+    result.summary = summary_rows(figures, result.counts, result.judgement.verdict);
     if (failure f = write_throughput(l.seconds(), files.throughput())) return f;
     if (failure f = write_summary(result.summary, files.summary())) return f;
     if (cancel.load(std::memory_order_relaxed)) return cancelled();
@@ -145,13 +136,14 @@ failure process(const std::vector<std::string>& producers, const std::vector<std
     lo.threads = options.threads;
     lo.spill_folder = options.out;
     ledger l(lo);
-    if (failure f = add_files(l, producers, row_kind::sent)) return f;
-    if (failure f = add_files(l, consumers, row_kind::received)) return f;
+    std::vector<std::unique_ptr<row_source>> sources;
+    if (failure f = make_sources(producers, consumers, /*epoch=*/true, sources)) return f;
+    for (auto& s : sources) l.add(std::move(s));
     if (failure f = make_folder(options.out)) return f;
     if (failure f = l.join(cancel)) return f;
-    judge(l, result);
-    result.warnings = warnings_of(l);
-    if (result.verdict == verdict::failed) return {};
+    result.counts = l.counts();
+    result.judgement = judge(l);
+    if (result.judgement.verdict == verdict::failed) return {};
     if (failure f = check_span(l)) return f;
     return write_all(l, options, cancel, result);
 }

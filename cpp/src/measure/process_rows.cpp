@@ -73,23 +73,24 @@ void row_writer::row(const ledger_row& row, std::span<const match> matches) {
 }
 
 void row_writer::message(const ledger_row& row, const match& m) {
+    const bool timed = m.sent != absent;
     const bool received = m.received != absent;
     const bool acked = m.acked != absent;
-    const std::int64_t processing = received ? m.received - m.sent : absent;
-    const std::int64_t sending = acked ? m.acked - m.sent : absent;
+    const std::int64_t processing = received && timed ? m.received - m.sent : absent;
+    const std::int64_t sending = acked && timed ? m.acked - m.sent : absent;
     append_field(latencies_, row.id);
     latencies_.push_back(',');
     append_ms(latencies_, processing);
     latencies_.push_back(',');
     append_ms(latencies_, sending);
     latencies_.push_back('\n');
-    if (received) processing_.add(worker_, processing);
-    if (acked) sending_.add(worker_, sending);
+    if (processing != absent) processing_.add(worker_, processing);
+    if (sending != absent) sending_.add(worker_, sending);
     if (received && acked && processing >= 0 && sending >= 0) return;
     if (!received && acked) problem("lost", row, "acked at " + seconds(m.acked) + " and never received");
     if (!received && !acked) problem("unacked", row, "neither acked nor received");
-    if (received && processing < 0) problem("negative_latency", row, ms(processing) + ": received before it was sent");
-    if (acked && sending < 0) problem("negative_send_time", row, ms(sending) + ": acked before it was sent");
+    if (processing != absent && processing < 0) problem("negative_latency", row, ms(processing) + ": received before it was sent");
+    if (sending != absent && sending < 0) problem("negative_send_time", row, ms(sending) + ": acked before it was sent");
 }
 
 void row_writer::further(const ledger_row& row, const match& m) {

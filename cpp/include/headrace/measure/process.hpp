@@ -40,11 +40,19 @@ struct summary_row {
     std::string unit;
 };
 
-struct process_result {
+const char* name_of(verdict v) noexcept;
+
+/// The verdict on a joined ledger, with its reasons and warnings. `failed` only when no id was both sent and received.
+struct judgement {
     measure::verdict verdict = verdict::failed;
     std::vector<std::string> reasons;   ///< why it is not valid
     std::vector<std::string> warnings;  ///< what else to know
-    std::vector<std::string> files;     ///< written
+};
+judgement judge(const ledger& l);
+
+struct process_result {
+    measure::judgement judgement;
+    std::vector<std::string> files;  ///< written
     ledger_counts counts;
     std::vector<summary_row> summary;
 };

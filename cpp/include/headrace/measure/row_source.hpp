@@ -6,14 +6,14 @@
 
 #include <headrace/measure/csv_reader.hpp>
 #include <headrace/measure/rows.hpp>
+#include <headrace/measure/segment_format.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace headrace::measure {
-
-enum class row_kind : std::uint8_t { sent, received };
 
 struct ledger_row {
     std::string_view id;
@@ -54,10 +54,27 @@ public:
     virtual std::uint64_t bytes() const = 0;
 };
 
+/// A recorded segment (segment_reader.hpp); its torn tail counts as one torn row. Read from its start only.
+class segment_source final : public row_source {
+public:
+    /// `to_epoch`: convert times by the segment's own clock anchor, to join with CSVs; else monotonic as recorded.
+    segment_source(std::string path, bool to_epoch);
+
+    std::unique_ptr<row_cursor> open(const row_mark& from) const override;
+    const std::string& name() const override { return path_; }
+    std::uint64_t bytes() const override { return bytes_; }
+
+private:
+    std::string path_;
+    bool to_epoch_;
+    std::uint64_t bytes_ = 0;
+};
+
 /// A CSV whose rows are all of one kind (csv_reader.hpp).
 class csv_source final : public row_source {
 public:
-    csv_source(std::string path, row_kind kind);
+    /// `fold`: give ids in the form that segments keep (fold_id.hpp), to join with them.
+    csv_source(std::string path, row_kind kind, bool fold = false);
 
     std::unique_ptr<row_cursor> open(const row_mark& from) const override;
     const std::string& name() const override { return path_; }
@@ -66,7 +83,17 @@ public:
 private:
     std::string path_;
     row_kind kind_;
+    bool fold_;
     std::uint64_t bytes_ = 0;
 };
+
+/// Which of the given files are segments, by their first bytes; files that cannot be opened count as CSVs.
+bool is_segment(const std::string& path);
+
+/// Sources for the producers' files, then for the consumers': CSVs and segments in any mixture. Ids are folded in CSVs
+/// when segments are there too. `epoch`: times of segments as epoch ns; implied when CSVs are there too.
+/// Errors: not_found; invalid_argument when a segment holds the other kind of rows.
+failure make_sources(const std::vector<std::string>& producers, const std::vector<std::string>& consumers, bool epoch,
+                     std::vector<std::unique_ptr<row_source>>& out);
 
 }  // namespace headrace::measure

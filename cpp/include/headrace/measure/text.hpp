@@ -1,4 +1,4 @@
-// Text for CSV output, appended to a string without locale, allocation per number or rounding surprises.
+// Text for CSV output, appended to a string: csv_format.hpp for whoever writes many kinds of rows.
 // Threads: pure functions.   Errors: none but std::bad_alloc.
 #pragma once
 
