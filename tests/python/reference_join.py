@@ -1,4 +1,5 @@
-"""A second, slow join in plain Python with the interface of the native ledger: tests hold the two against each other."""
+"""A second, slow join in plain Python with the interface of the native ledger: tests hold the two against
+each other."""
 
 from __future__ import annotations
 

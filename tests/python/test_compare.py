@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_helpers import MS, Message, make_run, steady
-
 from headrace.errors import InvalidArgument
 from headrace.results import compare, load, statistics
 from headrace.results.rules import Rule, metric_name
+from results_helpers import MS, Message, make_run, steady
 
 
 def noisy(seed: int, *, count: int = 1000, scale: float = 1.0) -> list[Message]:
@@ -33,7 +32,7 @@ def test_slower_run_differs_and_breaks_the_rule(tmp_path: Path) -> None:
     base = make_run(tmp_path / "a", {"1-1": noisy})
     slow = make_run(tmp_path / "b", {"1-1": lambda r: noisy(r + 50, scale=1.5)})
     got = compare(base, slow, fail_if=["p50>+10%", "p50>+200%", "lost>0", "acked_rate<-50%"])
-    (row,) = [d for d in got.differences if d.metric == "processing_ms_p50"]
+    (row,) = [d for d in got.differences if d.metric == "processing_latency_p50"]
     assert row.differs
     assert row.low < 0.45 < row.high
     assert [r.outcome for r in got.rules] == ["broken", "kept", "kept", "kept"]
@@ -110,7 +109,7 @@ def test_two_cases_of_one_run_can_be_compared(tmp_path: Path) -> None:
     assert got.differences[0].case == "1-1 / 5-1"
     assert got.differences[0].relative > 1
     frame = got.to_frame()
-    assert list(frame["metric"]) == ["processing_ms_p50"]
+    assert list(frame["metric"]) == ["processing_latency_p50"]
     assert frame["differs"].all()
 
 
@@ -172,10 +171,10 @@ def test_unreadable_rules_are_refused_with_an_example(text: str) -> None:
 
 
 def test_metric_names() -> None:
-    assert metric_name("p99.9") == "processing_ms_p99.9"
-    assert metric_name("send_p50") == "send_ms_p50"
+    assert metric_name("p99.9") == "processing_latency_p99.9"
+    assert metric_name("send_p50") == "send_time_p50"
     assert metric_name("acked_rate") == "acked_rate"
-    assert metric_name("max") == "processing_ms_max"
+    assert metric_name("max") == "processing_latency_max"
     with pytest.raises(InvalidArgument, match="unknown metric 'speed'"):
         metric_name("speed")
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_helpers import MS, Message, make_run, record, steady, write_csvs
-
 from headrace import report
 from headrace.errors import InvalidArgument
 from headrace.report import charts
-from headrace.report.text import ms, number, size
+from headrace.report.text import DASH, ms, number, size
 from headrace.results import CaseFacts, RunFolder, from_csv, load
+from results_helpers import MS, Message, make_run, record, steady, write_csvs
 
 _VOID = {"meta", "br", "img", "input", "link", "hr"}
 _SVG_EMPTY = {"line", "polyline", "polygon"}
@@ -171,8 +170,8 @@ def test_numbers_for_people() -> None:
         "12.3",
         "1,000",
         "1,234,567",
-        "–",
-        "–",
+        DASH,
+        DASH,
     ]
     assert ms(0.45) == "0.450 ms"
     assert size(25 * 2**30) == "25 GiB"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from headrace.errors import InvalidArgument
 from headrace.results import (
     CaseFacts,

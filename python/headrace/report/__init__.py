@@ -1,4 +1,5 @@
-"""report.html: one self-contained page per run, for a phone as for a desk, light or dark, without a network."""
+"""report.html: one self-contained page per run, for a phone as for a desk, light or dark, without a
+network."""
 
 from __future__ import annotations
 

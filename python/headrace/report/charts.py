@@ -1,7 +1,8 @@
-"""Line charts without a library: the plot is an SVG that stretches with the page, its labels are HTML that does not.
+"""Line charts without a library: the plot is an SVG that stretches with the page, its labels are HTML that
+does not.
 
-Text therefore keeps its size on every screen, colours follow the page's light or dark scheme, and nothing is loaded
-from elsewhere. script.js adds a read-out under the pointer; without it the chart is complete.
+Text therefore keeps its size on every screen, colours follow the page's light or dark scheme, and nothing
+is loaded from elsewhere. script.js adds a read-out under the pointer; without it the chart is complete.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +28,8 @@ class Line:
     """One line: points in data coordinates; ``colour`` is an index into the palette of the page."""
 
     name: str
-    x: Floats
-    y: Floats
+    x: npt.NDArray[np.floating[Any]]
+    y: npt.NDArray[np.floating[Any]]
     colour: int = 0
     dashed: bool = False
     step: bool = False
@@ -43,18 +45,17 @@ class Axis:
     high: float
     unit: str = ""
 
-    def place(self, values: Floats) -> Floats:
+    def place(self, values: npt.NDArray[np.floating[Any]]) -> Floats:
         """Where ``values`` stand, 0 to 1."""
         low, high = self._scaled(np.array([self.low, self.high]))
-        return np.asarray(
-            (self._scaled(np.asarray(values, float)) - low) / ((high - low) or 1.0), dtype=float
-        )
+        span = float(high - low) or 1.0
+        return np.asarray((self._scaled(np.asarray(values, float)) - low) / span, dtype=np.float64)
 
     def _scaled(self, values: Floats) -> Floats:
         if self.kind == "log":
-            return np.log10(np.maximum(values, self.low))
+            return np.asarray(np.log10(np.maximum(values, self.low)), dtype=np.float64)
         if self.kind == "percentile":
-            return -np.log10(1 - np.minimum(values, 1 - 1e-12))
+            return np.asarray(-np.log10(1 - np.minimum(values, 1 - 1e-12)), dtype=np.float64)
         return values
 
     def ticks(self, most: int = 5) -> list[tuple[float, str]]:
@@ -93,7 +94,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
     return marks
 
 
-def fitting(values: Sequence[Floats], unit: str, *, log: bool | None = None) -> Axis:
+def fitting(values: Sequence[npt.NDArray[np.floating[Any]]], unit: str, *, log: bool | None = None) -> Axis:
     """A y axis over ``values``: from zero, or logarithmic when they span much (or as ``log`` says)."""
     flat = np.concatenate([np.asarray(v, float) for v in values]) if values else np.zeros(0)
     flat = flat[np.isfinite(flat)]
@@ -162,7 +163,8 @@ def _path(line: Line, x: Axis, y: Axis) -> str:
     points = " ".join(f"{a:.1f},{d:.1f}" for a, d in zip(across, down, strict=True))
     area = ""
     if line.area and len(across):
-        area = f'<polygon class="fill c{line.colour}" points="{across[0]:.1f},{_EXTENT} {points} {across[-1]:.1f},{_EXTENT}"/>'
+        outline = f"{across[0]:.1f},{_EXTENT} {points} {across[-1]:.1f},{_EXTENT}"
+        area = f'<polygon class="fill c{line.colour}" points="{outline}"/>'
     dashed = " dashed" if line.dashed else ""
     name = esc(line.name)
     return f'{area}<polyline class="line c{line.colour}{dashed}" data-name="{name}" points="{points}"/>'

@@ -11,13 +11,13 @@ from headrace.results.run import Case
 from headrace.results.schema import DURATIONS
 
 _NAMES = {
-    "processing": "processing latency",
-    "send": "send time",
-    "response": "response",
+    "processing_latency": "processing latency",
+    "send_time": "send time",
+    "response_time": "response",
     "end_to_end": "end to end",
 }
 _POINTS = 160
-_WIDTHS_MS = [m * 10.0**e for e in range(0, 7) for m in (1, 2, 5)]
+_WIDTHS_MS = [m * 10.0**e for e in range(7) for m in (1, 2, 5)]
 
 
 def charts(case: Case, times: Times) -> list[str]:
@@ -37,7 +37,7 @@ def charts(case: Case, times: Times) -> list[str]:
 
 def durations(case: Case, times: Times) -> dict[str, Floats]:
     """Sorted durations in ms by name; response and end to end only where a schedule makes them differ."""
-    names = list(DURATIONS) if case.facts.asked_rate is not None else ["processing", "send"]
+    names = list(DURATIONS) if case.facts.asked_rate is not None else ["processing_latency", "send_time"]
     found = {name: np.sort(times.durations_ns(name)) / 1e6 for name in names}
     return {name: values for name, values in found.items() if len(values)}
 
@@ -131,8 +131,9 @@ def _over_time(title: str, lines: list[Line], y: Axis, bins: int, width: int, no
 
 
 def latency_over_time(times: Times, origin: int, width: int) -> str:
-    """Median, 99th percentile and worst processing latency (send time without receipts) of each step of time."""
-    name = "processing" if len(times.durations_ns("processing")) else "send"
+    """Median, 99th percentile and worst processing latency (send time without receipts) of each step of
+    time."""
+    name = "processing_latency" if len(times.durations_ns("processing_latency")) else "send_time"
     start, end, _ = DURATIONS[name]
     both = times.present[start] & times.present[end]
     at = (times.values[start][both] - origin) // width
@@ -179,7 +180,8 @@ def backlog_chart(times: Times, origin: int, width: int) -> str:
 
 
 def resource_charts(case: Case) -> list[str]:
-    """CPU and memory of generator and server per second, where the runner watched them for at least two seconds."""
+    """CPU and memory of generator and server per second, where the runner watched them for at least two
+    seconds."""
     frame = case.series
     made = []
     for title, suffix, scale, unit in (("CPU", "cpu", 1.0, "cores"), ("Memory", "rss", 2.0**-20, "MiB")):

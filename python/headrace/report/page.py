@@ -16,7 +16,8 @@ _MEANING = {
     "valid": "Every acknowledged message is accounted for, and every rate is below what its window allows.",
     "generator-limited": "The load generator did not offer the rate that was asked for. "
     "The figures describe the generator rather than the broker.",
-    "invalid": "The figures below must not be used: the measurement contradicts itself or messages are missing.",
+    "invalid": "The figures below must not be used: the measurement contradicts itself, "
+    "or messages are missing.",
     "failed": "The run did not come to its end. What was recorded until then is shown below.",
     "running": "The run is still going on. The figures below are not final.",
 }
@@ -67,9 +68,9 @@ def header(run: Run) -> str:
     machine = run.machine
     facts = [
         (run.started or "").replace("T", " ").split(".")[0] + (" UTC" if run.started else ""),
-        f"{machine.get('cores_usable') or machine.get('cores')} × {machine['cpu']}"
+        f"{machine.get('cores_usable') or machine.get('cores')} cores, {machine['cpu']}"
         if machine.get("cpu")
-        else "",  # noqa: RUF001
+        else "",
         size(machine["memory_bytes"]) if machine.get("memory_bytes") else "",
         machine.get("system") or "",
     ]
@@ -106,8 +107,12 @@ def glance(groups: Mapping[str, list[Case]]) -> str:
     lost = sum(int(r["lost"] or 0) for r in rows)
     duplicated = sum(int(r["duplicated"] or 0) for r in rows)
     tiles = [
-        ("processing latency p50", ms(of("processing_ms_p50")), f"p99 {ms(of('processing_ms_p99'))}"),
-        ("send time p50", ms(of("send_ms_p50")), f"p99 {ms(of('send_ms_p99'))}"),
+        (
+            "processing latency p50",
+            ms(of("processing_latency_p50")),
+            f"p99 {ms(of('processing_latency_p99'))}",
+        ),
+        ("send time p50", ms(of("send_time_p50")), f"p99 {ms(of('send_time_p99'))}"),
         ("acknowledged", rate(of("acked_rate")), f"{number(of('acked'))} messages"),
         ("received", rate(of("received_rate")), f"in {number(of('duration_s'))} s"),
         ("lost", number(lost), "acknowledged, never received"),
@@ -139,7 +144,8 @@ def case_section(index: int, name: str, cases: list[Case], total: int) -> str:
         inner += "".join(f"<details><summary>Repeat {c.repeat}</summary>{one(c)}</details>" for c in cases)
     opened = " open" if total <= _OPEN_CASES or index <= 1 else ""
     return (
-        f'<section class="case" id="case-{index}"><details{opened}><summary><h2>{esc(name)}</h2>{chips}</summary>'
+        f'<section class="case" id="case-{index}"><details{opened}>'
+        f"<summary><h2>{esc(name)}</h2>{chips}</summary>"
         f"<p class=params>{params}</p>{expect}{inner}</details></section>"
     )
 

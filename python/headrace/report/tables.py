@@ -12,10 +12,10 @@ from headrace.results.run import Case
 from headrace.results.schema import DURATIONS, PERCENTILES, STATISTICS
 
 _SIXTEEN = (
-    ("Processing latency", "processing_ms", ms),
-    ("Send time", "send_ms", ms),
-    ("Processing throughput", "processing_per_s", rate),
-    ("Send throughput", "send_per_s", rate),
+    ("Processing latency", "processing_latency", ms),
+    ("Send time", "send_time", ms),
+    ("Processing throughput", "processing_throughput", rate),
+    ("Send throughput", "send_throughput", rate),
 )
 _LEDGER = (
     ("sent", "ids sent"),
@@ -46,7 +46,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "",
         for i, cell in enumerate(row[1:], 1):
             cells += f'<td{" class=t" if i < texts else ""} data-l="{esc(head[i])}">{cell}</td>'
         body += f"<tr>{cells}</tr>"
-    return f'<div class="scroll"><table class="{kind}"><thead><tr>{labels}</tr></thead><tbody>{body}</tbody></table></div>'
+    inner = f"<thead><tr>{labels}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="scroll"><table class="{kind}">{inner}</table></div>'
 
 
 def chip(verdict: str) -> str:
@@ -82,7 +83,11 @@ def overview(groups: Mapping[str, Sequence[Case]]) -> str:
             number(middle(rows_, "sent")),
             rate(middle(rows_, "acked_rate")),
             rate(middle(rows_, "received_rate")),
-            *(ms(middle(rows_, f"{d}_ms_{p}")) for d in ("processing", "send") for p in ("p50", "p99")),
+            *(
+                ms(middle(rows_, f"{d}_{p}"))
+                for d in ("processing_latency", "send_time")
+                for p in ("p50", "p99")
+            ),
             flagged("lost", sum(int(r["lost"] or 0) for r in rows_)),
             number(sum(int(r["duplicated"] or 0) for r in rows_)),
         ]
@@ -93,12 +98,13 @@ def overview(groups: Mapping[str, Sequence[Case]]) -> str:
 
 
 def ranges(groups: Mapping[str, Sequence[Case]]) -> str:
-    """Processing latency (send time where nothing was received) of each case as a bar from p50 to p99, log scale."""
-    name = "processing"
+    """Processing latency (send time where nothing was received) of each case as a bar from p50 to p99, log
+    scale."""
+    name = "processing_latency"
     rows = [(case, [c.summary for c in cases]) for case, cases in groups.items()]
-    if not any(known(middle(r, "processing_ms_p50")) for _, r in rows):
-        name = "send"
-    spans = [(case, middle(r, f"{name}_ms_p50"), middle(r, f"{name}_ms_p99")) for case, r in rows]
+    if not any(known(middle(r, "processing_latency_p50")) for _, r in rows):
+        name = "send_time"
+    spans = [(case, middle(r, f"{name}_p50"), middle(r, f"{name}_p99")) for case, r in rows]
     drawn = [(case, low, high) for case, low, high in spans if low and high]
     if len(drawn) < 2:
         return ""
@@ -108,12 +114,13 @@ def ranges(groups: Mapping[str, Sequence[Case]]) -> str:
         return 100 * math.log(value / least) / math.log(most / least)
 
     bars = "".join(
-        f"<div><span class=who>{esc(case)}</span><span class=what>{ms(low)} – {ms(high)}</span>"  # noqa: RUF001
-        f'<span class=track><span class=bar style="left:{at(low):.1f}%;width:{max(at(high) - at(low), 0.5):.1f}%">'
+        f"<div><span class=who>{esc(case)}</span><span class=what>{ms(low)} to {ms(high)}</span>"
+        f'<span class=track><span class=bar style="left:{at(low):.1f}%;'
+        f'width:{max(at(high) - at(low), 0.5):.1f}%">'
         "</span></span></div>"
         for case, low, high in drawn
     )
-    title = "processing latency" if name == "processing" else "send time"
+    title = name.replace("_", " ")
     return f"<h3>{title}, p50 to p99 (log scale)</h3><div class=ranges>{bars}</div>"
 
 
@@ -122,7 +129,7 @@ def repeats(cases: Sequence[Case]) -> str:
     head = ["repeat", "verdict", "acked", "received", "processing p50", "p99", "send p50", "p99", "lost"]
 
     def cells(row: Mapping[str, Any]) -> list[str]:
-        latencies = [ms(row[f"{d}_ms_{p}"]) for d in ("processing", "send") for p in ("p50", "p99")]
+        latencies = [ms(row[f"{d}_{p}"]) for d in ("processing_latency", "send_time") for p in ("p50", "p99")]
         return [rate(row["acked_rate"]), rate(row["received_rate"]), *latencies]
 
     rows = [
@@ -133,7 +140,7 @@ def repeats(cases: Sequence[Case]) -> str:
     names = [
         "acked_rate",
         "received_rate",
-        *(f"{d}_ms_{p}" for d in ("processing", "send") for p in ("p50", "p99")),
+        *(f"{d}_{p}" for d in ("processing_latency", "send_time") for p in ("p50", "p99")),
     ]
     rows.append(["median", "", *cells({n: middle(all_, n) for n in names}), ""])
     return table(head, rows, kind="stack", texts=2)
@@ -163,10 +170,10 @@ def sixteen(row: Mapping[str, Any]) -> str:
 
 def percentiles(row: Mapping[str, Any], *, open_loop: bool) -> str:
     """Percentiles of the durations; with a schedule also from the intended time."""
-    names = list(DURATIONS) if open_loop else ["processing", "send"]
-    titles = {"processing": "processing", "send": "send", "response": "response", "end_to_end": "end to end"}
+    names = list(DURATIONS) if open_loop else ["processing_latency", "send_time"]
+    titles = {n: n.removesuffix("_latency").removesuffix("_time").replace("_", " ") for n in DURATIONS}
     head = ["percentile", *(titles[n] for n in names)]
-    rows = [[p, *(ms(row.get(f"{n}_ms_{p}")) for n in names)] for p in (*PERCENTILES, "max")]
+    rows = [[p, *(ms(row.get(f"{n}_{p}")) for n in names)] for p in (*PERCENTILES, "max")]
     return table(head, rows)
 
 

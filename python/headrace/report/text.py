@@ -6,7 +6,7 @@ import html
 import math
 from typing import Any
 
-DASH = "–"  # noqa: RUF001 (typographic dash for what was not measured)
+DASH = "\u2013"  #: for what was not measured
 
 
 def esc(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 >>> run = headrace.results.load("results/mq-1-1-20260101-120000")  # doctest: +SKIP
 >>> run.verdict, run.reasons  # doctest: +SKIP
->>> run.summary[["case", "processing_ms_p50", "processing_ms_p99", "acked_rate"]]  # doctest: +SKIP
+>>> run.summary[["case", "processing_latency_p50", "processing_latency_p99", "acked_rate"]]  # doctest: +SKIP
 
 Files and columns with their units: docs/results.md.
 """

@@ -1,4 +1,5 @@
-"""From what a run recorded to its figures and files. One case is in memory at a time; every file is written whole.
+"""From what a run recorded to its figures and files. One case is in memory at a time; every file is written
+whole.
 
 Used by ``RunFolder.close`` (files), and by ``load`` for runs that were cut (in memory).
 """

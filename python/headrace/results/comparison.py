@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_METRICS = (
-    "processing_ms_p50",
-    "processing_ms_p99",
-    "processing_ms_p99.9",
-    "send_ms_p50",
-    "send_ms_p99",
+    "processing_latency_p50",
+    "processing_latency_p99",
+    "processing_latency_p99.9",
+    "send_time_p50",
+    "send_time_p99",
     "acked_rate",
     "received_rate",
     "duplicated",
@@ -34,7 +34,8 @@ DEFAULT_METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One metric of one case in two runs. Values are medians over repeats, in ``unit``; shares are fractions."""
+    """One metric of one case in two runs. Values are medians over repeats, in ``unit``; shares are
+    fractions."""
 
     case: str
     metric: str
@@ -147,10 +148,11 @@ def compare(
 ) -> Comparison:
     """Compares runs (or single cases) with ``base``, metric by metric.
 
-    Cases are matched by name; when each run has exactly one, those are matched whatever their names. Repeats of a case
-    give medians; the interval of the relative difference comes from resampling repeats and blocks of time.
-    ``metrics`` and the left sides of ``fail_if`` (``'p99>+10%'``, ``'acked_rate<-5%'``, ``'lost>0'``) are columns of
-    the summary or short names (rules.metric_name).
+    Cases are matched by name; when each run has exactly one, those are matched whatever their names.
+    Repeats of a case give medians; the interval of the relative difference comes from resampling repeats
+    and blocks of time.
+    ``metrics`` and the left sides of ``fail_if`` (``'p99>+10%'``, ``'acked_rate<-5%'``, ``'lost>0'``) are
+    columns of the summary or short names (rules.metric_name).
 
     Raises InvalidArgument for an unknown metric, an unreadable rule, or runs without a common case.
     """
@@ -253,7 +255,7 @@ def _measure(
 def _resample(
     case: Case, metric: str, rng: np.random.Generator, memory: dict[Any, Any]
 ) -> statistics.Floats | None:
-    name, _, statistic = metric.partition("_ms_")
+    name, _, statistic = metric.rpartition("_")
     times = memory.get((id(case), "times")) or case.measured_times()
     memory[id(case), "times"] = times
     if name in DURATIONS and statistic in PERCENTILES:

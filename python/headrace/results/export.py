@@ -16,7 +16,8 @@ from headrace.results.samples import Joined
 
 
 def write_case(path: Path, entry: dict[str, Any], joined: Joined, anchor: dict[str, int]) -> None:
-    """``exports/<case>/``: latencies.csv, throughput.csv, summary.csv, problems.csv, producers.csv, consumers.csv.
+    """``exports/<case>/``: latencies.csv, throughput.csv, summary.csv, problems.csv, producers.csv,
+    consumers.csv.
 
     The last two are in the seed's format, epoch seconds with nine digits behind the point. Raises IoError.
     """

@@ -42,7 +42,8 @@ FORMAT_VERSION = 1
 class RunFolder:
     """The folder of one run. Use it as a context manager, or call ``close()``.
 
-    An exception that leaves the block closes the folder with the verdict ``failed`` (KeyboardInterrupt: interrupted).
+    An exception that leaves the block closes the folder with the verdict ``failed`` (KeyboardInterrupt:
+    interrupted).
 
     Attributes:
         path: the folder, ``<out>/<name>-<time>``.
@@ -71,9 +72,9 @@ class RunFolder:
     ) -> RunFolder:
         """Makes ``<out>/<name>-<YYYYmmdd-HHMMSS>/`` (with a number behind when taken) and its run.json.
 
-        ``spec`` is stored as run, without passwords; ``seed`` is that of all randomness in the run; ``command`` is what
-        reproduces it (default: the command line of this process). Raises InvalidArgument for an empty name, IoError
-        when the folder cannot be made.
+        ``spec`` is stored as run, without passwords; ``seed`` is that of all randomness in the run;
+        ``command`` is what reproduces it (default: the command line of this process). Raises
+        InvalidArgument for an empty name, IoError when the folder cannot be made.
         """
         slug = slugify(name)
         if not slug:
@@ -140,7 +141,8 @@ class RunFolder:
         return case
 
     def append_series(self, row: Mapping[str, Any]) -> None:
-        """One row of schema.SERIES (missing columns are null, unknown ones are kept), flushed to the file system.
+        """One row of schema.SERIES (missing columns are null, unknown ones are kept), flushed to the file
+        system.
 
         Without ``case`` the row belongs to the case started last.
         """
@@ -170,9 +172,11 @@ class RunFolder:
         exports: bool = True,
         report: bool = True,
     ) -> Run:
-        """Builds samples, series, summary, exports and report, and writes the verdict. A second call does nothing.
+        """Builds samples, series, summary, exports and report, and writes the verdict. A second call does
+        nothing.
 
-        ``state`` is ``finished`` or ``interrupted``; ``failures`` are sentences that make the whole run ``failed``.
+        ``state`` is ``finished`` or ``interrupted``; ``failures`` are sentences that make the whole run
+        ``failed``.
         ``exports`` and ``report`` say whether CSVs and report.html are wanted.
 
         Raises IoError when something could not be written; what could be is there, and the folder loads.
@@ -229,8 +233,8 @@ class CaseFolder:
 
     Attributes:
         name, repeat: what identifies the case within the run; repeats count from 1.
-        segments: the folder for this case's files: ``sent*.seg`` and ``received*.seg`` (or ``.csv`` in the seed's
-            format); nothing else is read.
+        segments: the folder for this case's files: ``sent*.seg`` and ``received*.seg`` (or ``.csv`` in the
+            seed's format); nothing else is read.
     """
 
     def __init__(self, run: RunFolder, entry: dict[str, Any]) -> None:
@@ -245,7 +249,8 @@ class CaseFolder:
         self._run.append_series({"case": self.name, "repeat": self.repeat} | dict(row))
 
     def finish(self, facts: CaseFacts | None = None) -> None:
-        """Says that all programs of the case have ended, with what the verdict needs to know. A second call is ignored."""
+        """Says that all programs of the case have ended, with what the verdict needs to know. A second call
+        is ignored."""
         if self.entry["state"] != "running":
             return
         self._end("finished", facts or CaseFacts())
@@ -265,7 +270,8 @@ class CaseFolder:
 
 
 def slugify(name: str) -> str:
-    """``name`` as part of a file name: ASCII letters, digits, dot, dash and underscore; 60 characters at most."""
+    """``name`` as part of a file name: ASCII letters, digits, dot, dash and underscore; 60 characters at
+    most."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60]
 
 

@@ -46,7 +46,7 @@ def describe_machine() -> dict[str, Any]:
 
 def describe_versions() -> dict[str, Any]:
     """Versions of headrace (with how it was built), Python and the packages that handle the figures."""
-    packages = {}
+    packages: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             packages[name] = importlib.metadata.version(name)
@@ -56,7 +56,8 @@ def describe_versions() -> dict[str, Any]:
 
 
 def process_identity() -> dict[str, Any]:
-    """What tells this process from a later one with the same number: boot, pid and start time (epoch seconds)."""
+    """What tells this process from a later one with the same number: boot, pid and start time (epoch
+    seconds)."""
     return {"boot_id": boot_id(), "pid": os.getpid(), "pid_started": psutil.Process().create_time()}
 
 

@@ -1,7 +1,8 @@
 """The figures of one case, from its samples: durations, throughput per second, rates, and the summary row.
 
-The earliest send and the earliest receipt of an id count. Seconds are counted from the first send, starting at 0, and
-silent seconds are zeros. The standard deviation is the sample's (n - 1). What was not measured is NaN, never 0.
+The earliest send and the earliest receipt of an id count. Seconds are counted from the first send, starting
+at 0, and silent seconds are zeros. The standard deviation is the sample's (n - 1). What was not measured is
+NaN, never 0.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The stamps of the ids of one case, first receipts only, in producer order; int64 ns with masks of presence."""
+    """The stamps of the ids of one case, first receipts only, in producer order; int64 ns with masks of
+    presence."""
 
     values: dict[str, Ints]
     present: dict[str, npt.NDArray[np.bool_]]
@@ -54,7 +56,8 @@ class Times:
         return Times(values, {n: c[keep] for n, c in self.present.items()}, self.producer[keep])
 
     def durations_ns(self, name: str) -> Ints:
-        """The duration ``name`` of schema.DURATIONS of every id that has both ends, nanoseconds, in producer order."""
+        """The duration ``name`` of schema.DURATIONS of every id that has both ends, nanoseconds, in
+        producer order."""
         start, end, _ = DURATIONS[name]
         both = self.present[start] & self.present[end]
         return self.values[end][both] - self.values[start][both]
@@ -81,7 +84,8 @@ def _producers(table: pa.Table) -> Ints:
 
 
 def per_second(times: Times) -> tuple[Ints, Ints]:
-    """(received, sent): counts for each second since the first send. Silent seconds are zeros. Both equally long."""
+    """(received, sent): counts for each second since the first send. Silent seconds are zeros. Both equally
+    long."""
     origin = times.origin()
     if origin is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -96,7 +100,8 @@ def per_second(times: Times) -> tuple[Ints, Ints]:
 
 
 def four(values: npt.NDArray[Any]) -> dict[str, float]:
-    """Smallest, largest, mean and sample standard deviation. NaN for what the number of values does not allow."""
+    """Smallest, largest, mean and sample standard deviation. NaN for what the number of values does not
+    allow."""
     n = len(values)
     if n == 0:
         return dict.fromkeys(("min", "max", "avg", "stddev"), math.nan)
@@ -119,7 +124,7 @@ def percentiles(sorted_values: npt.NDArray[Any]) -> dict[str, float]:
 
 def rates(times: Times) -> Rates:
     """Scheduled, offered, acknowledged and received rates per second, and the mean send time in seconds."""
-    send = times.durations_ns("send")
+    send = times.durations_ns("send_time")
     acked, sent, received = (times.stamps(n) for n in ("acked", "sent", "received"))
     scheduled, offered = _offered(times)
     return Rates(
@@ -135,8 +140,9 @@ def rates(times: Times) -> Rates:
 def _offered(times: Times) -> tuple[float, float]:
     """(scheduled, offered) rates, summed over producer threads, which need not start together.
 
-    A thread's scheduled rate is that of its intended times. Its offered rate divides by a longer time: longer by the
-    median lateness of its last tenth, so that falling behind shows and one late message at the end does not.
+    A thread's scheduled rate is that of its intended times. Its offered rate divides by a longer time:
+    longer by the median lateness of its last tenth, so that falling behind shows and one late message at
+    the end does not.
     """
     both = times.present["intended"] & times.present["sent"]
     intended, sent = times.values["intended"][both], times.values["sent"][both]
@@ -186,10 +192,10 @@ def summary_row(
     row: dict[str, Any] = {"case": case, "repeat": repeat}
     for name in DURATIONS:
         ms = np.sort(times.durations_ns(name)) / 1e6
-        row |= {f"{name}_ms_{k}": v for k, v in (four(ms) | percentiles(ms)).items()}
+        row |= {f"{name}_{k}": v for k, v in (four(ms) | percentiles(ms)).items()}
     received, sent = per_second(times)
-    row |= {f"processing_per_s_{k}": v for k, v in four(received).items()}
-    row |= {f"send_per_s_{k}": v for k, v in four(sent).items()}
+    row |= {f"processing_throughput_{k}": v for k, v in four(received).items()}
+    row |= {f"send_throughput_{k}": v for k, v in four(sent).items()}
     measured = rates(times)
     bound = math.nan
     if facts.window is not None and not math.isnan(measured.mean_send_s):

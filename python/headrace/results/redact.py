@@ -1,4 +1,5 @@
-"""Passwords do not belong into result files: credentials inside URLs and under telling keys become ``***``."""
+"""Passwords do not belong into result files: credentials inside URLs and under telling keys become
+``***``."""
 
 from __future__ import annotations
 

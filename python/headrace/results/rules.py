@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from headrace.errors import InvalidArgument
-from headrace.results.schema import DURATIONS, PERCENTILES, SUMMARY
+from headrace.results.schema import DURATIONS, SUMMARY
 
 _RULE = re.compile(r"\s*([A-Za-z][\w.]*)\s*([<>])\s*([+-]?)(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*")
 
@@ -16,24 +16,25 @@ UNITS = {c.name: c.unit for c in SUMMARY if c.type in ("double", "int64")}
 
 
 def metric_name(text: str) -> str:
-    """The summary column that ``text`` names: itself, ``p99`` for ``processing_ms_p99``, ``send_p99`` for
-    ``send_ms_p99``. Raises InvalidArgument for what is none, with examples.
+    """The summary column that ``text`` names.
+
+    That is itself, ``processing_latency_p99`` for ``p99``, or ``send_time_p99`` for ``send_p99``. Raises
+    InvalidArgument for what is none, with examples.
     """
-    if text in UNITS:
-        return text
-    if text in (*PERCENTILES, "min", "max", "avg", "stddev") and f"processing_ms_{text}" in UNITS:
-        return f"processing_ms_{text}"
     head, _, tail = text.rpartition("_")
-    if head in DURATIONS and f"{head}_ms_{tail}" in UNITS:
-        return f"{head}_ms_{tail}"
+    for name in (text, *(f"{d}_{tail}" for d in DURATIONS if d.startswith(head or "processing"))):
+        if name in UNITS:
+            return name
     raise InvalidArgument(
-        f"unknown metric {text!r}; use p50, p99, send_p99, acked_rate, lost or any numeric column of summary.csv"
+        f"unknown metric {text!r}; use p50, p99, send_p99, acked_rate, lost, "
+        "or a numeric column of summary.csv"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``metric`` over or under a limit: of its value, its difference (in its unit), or its relative difference."""
+    """``metric`` over or under a limit: of its value, its difference (in its unit), or its relative
+    difference."""
 
     text: str
     metric: str
@@ -46,8 +47,8 @@ class Rule:
     def parse(cls, text: str) -> Rule:
         """``METRIC > LIMIT`` or ``METRIC < LIMIT``.
 
-        ``+10%`` compares the relative difference, ``+2`` the difference in the metric's unit, ``2`` the value itself.
-        Raises InvalidArgument.
+        ``+10%`` compares the relative difference, ``+2`` the difference in the metric's unit, ``2`` the
+        value itself. Raises InvalidArgument.
         """
         found = _RULE.fullmatch(text)
         if found is None:
@@ -58,7 +59,8 @@ class Rule:
         return cls(text.strip(), metric_name(name), comparison == ">", limit, bool(percent), difference)
 
     def outcome(self, base: float, other: float, low: float, high: float) -> str:
-        """``kept``, ``broken``, or ``unsure``: beyond the limit, but the interval of the relative difference holds 0.
+        """``kept``, ``broken``, or ``unsure``: beyond the limit, but the interval of the relative
+        difference holds 0.
 
         ``low`` and ``high`` are fractions, NaN when there is no interval; then the figures decide alone.
         """

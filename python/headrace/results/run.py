@@ -30,8 +30,10 @@ class Run:
 
     Attributes:
         path: the run folder; None for a run made from CSVs.
-        state: ``finished``, ``interrupted``, ``running`` (its runner is alive) or ``cut`` (its runner is gone).
-        verdict: ``valid``, ``generator-limited``, ``invalid`` or ``failed``; ``running`` while the runner is alive.
+        state: ``finished``, ``interrupted``, ``running`` (its runner is alive) or ``cut`` (its runner is
+            gone).
+        verdict: ``valid``, ``generator-limited``, ``invalid`` or ``failed``; ``running`` while the runner
+            is alive.
         reasons, notes: sentences; notes do not change the verdict.
         anchor: (monotonic ns, epoch ns) of one moment; see ``to_epoch_ns``.
     """
@@ -76,7 +78,8 @@ class Run:
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """One row per id and receipt, in producer order; times are ns (Int64), NA when they never happened."""
+        """One row per id and receipt, in producer order; times are ns (Int64), NA when they never
+        happened."""
         return samples.to_pandas(self.samples_arrow())
 
     @cached_property
@@ -86,7 +89,8 @@ class Run:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per case: the seed's sixteen metrics, then percentiles, counts, rates, bound and verdict."""
+        """One row per case: the seed's sixteen metrics, then percentiles, counts, rates, bound and
+        verdict."""
         import pandas as pd
 
         rows = self._summary_rows
@@ -162,9 +166,9 @@ _SHOWN = (
     "received",
     "lost",
     "duplicated",
-    "processing_ms_p50",
-    "processing_ms_p99",
-    "send_ms_p50",
+    "processing_latency_p50",
+    "processing_latency_p99",
+    "send_time_p50",
     "acked_rate",
 )
 
@@ -241,7 +245,8 @@ class Case:
 
 
 def load(path: str | Path) -> Run:
-    """The run in folder ``path`` (or the folder of the run.json given): finished, interrupted, running or cut.
+    """The run in folder ``path`` (or the folder of the run.json given): finished, interrupted, running or
+    cut.
 
     A run whose runner was killed loads as ``failed``; its samples are made from what was recorded up to then.
 
@@ -272,7 +277,8 @@ def _read_document(folder: Path) -> dict[str, Any]:
     version = document.get("format_version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise InvalidArgument(
-            f"{path} has format version {version}, this headrace reads up to {FORMAT_VERSION}: use a newer headrace"
+            f"{path} has format version {version}, and this headrace reads up to {FORMAT_VERSION}: "
+            "use a newer headrace"
         )
     missing = [key for key in ("name", "state", "cases") if key not in document]
     if missing:
@@ -307,8 +313,9 @@ def from_csv(
 ) -> Run:
     """A run made from CSVs in the seed's format (``id,sent,acked`` and ``id,received,acked``, epoch seconds).
 
-    It has one case called ``name``, and the same samples, summary and verdict as a recorded run; times are ns since
-    the epoch. ``one_clock``: all files come from one machine, so that a negative latency makes the run invalid.
+    It has one case called ``name``, and the same samples, summary and verdict as a recorded run; times are
+    ns since the epoch. ``one_clock``: all files come from one machine, so that a negative latency makes the
+    run invalid.
 
     Raises NotFound for a missing file, IoError for one that cannot be read.
     """

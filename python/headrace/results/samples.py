@@ -42,7 +42,8 @@ class Inputs:
 
     @classmethod
     def find(cls, folder: Path) -> Inputs:
-        """What lies in the segment folder of a case: ``sent*`` and ``received*``, ending in ``.seg`` or ``.csv``."""
+        """What lies in the segment folder of a case: ``sent*`` and ``received*``, ending in ``.seg`` or
+        ``.csv``."""
 
         def named(pattern: str) -> tuple[Path, ...]:
             return tuple(sorted(p for p in folder.glob(pattern) if p.is_file()))
@@ -52,7 +53,8 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """One case after the join: its counts and its samples (schema.SAMPLES), and the ledger's result for exports."""
+    """One case after the join: its counts and its samples (schema.SAMPLES), and the ledger's result for
+    exports."""
 
     counts: Counts
     table: pa.Table = field(repr=False)
@@ -133,7 +135,8 @@ def _text(values: Any) -> pa.Array:
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """A DataFrame whose integers are nullable (Int64, Int32) so that an absent time is NA, not a rounded float."""
+    """A DataFrame whose integers are nullable (Int64, Int32) so that an absent time is NA, not a rounded
+    float."""
     import pandas as pd
 
     nullable = {
@@ -141,11 +144,13 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
         pa.int32(): pd.Int32Dtype(),
         pa.bool_(): pd.BooleanDtype(),
     }
-    return table.to_pandas(types_mapper=nullable.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
+    return frame
 
 
 def concat(tables: Iterable[pa.Table]) -> pa.Table:
-    """The samples of several cases as one table; none gives an empty one. Columns missing in some are null."""
+    """The samples of several cases as one table; none gives an empty one. Columns missing in some are
+    null."""
     some = list(tables)
     if not some:
         return SCHEMA.empty_table()

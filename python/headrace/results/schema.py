@@ -1,7 +1,7 @@
 """Every column of the result files, with its unit. docs/results.md is this table; a test keeps the two equal.
 
-Times in samples are monotonic nanoseconds since the machine started (runs) or nanoseconds since the epoch (CSVs);
-the anchor of the run turns the first into the second. A time that never happened is null.
+Times in samples are monotonic nanoseconds since the machine started (runs) or nanoseconds since the epoch
+(CSVs); the anchor of the run turns the first into the second. A time that never happened is null.
 """
 
 from __future__ import annotations
@@ -63,9 +63,13 @@ SERIES: Final = (
 
 #: The four durations of a message. The percentiles of each are columns of the summary.
 DURATIONS: Final = {
-    "processing": ("sent", "received", "processing latency: sent to first received"),
-    "send": ("sent", "acked", "send time, which is the service time of the broker: sent to acknowledged"),
-    "response": ("intended", "acked", "response time: intended to acknowledged"),
+    "processing_latency": ("sent", "received", "processing latency: sent to first received"),
+    "send_time": (
+        "sent",
+        "acked",
+        "send time, which is the service time of the broker: sent to acknowledged",
+    ),
+    "response_time": ("intended", "acked", "response time: intended to acknowledged"),
     "end_to_end": ("intended", "received", "end to end: intended to first received"),
 }
 PERCENTILES: Final = {
@@ -84,10 +88,10 @@ STATISTICS: Final = {
     "stddev": "sample standard deviation",
 }
 _SIXTEEN: Final = (
-    ("processing_ms", "ms", "processing latency"),
-    ("send_ms", "ms", "send time"),
-    ("processing_per_s", "1/s", "processing throughput: first receipts per second"),
-    ("send_per_s", "1/s", "send throughput: messages sent per second"),
+    ("processing_latency", "ms", "processing latency"),
+    ("send_time", "ms", "send time"),
+    ("processing_throughput", "1/s", "processing throughput: first receipts per second"),
+    ("send_throughput", "1/s", "send throughput: messages sent per second"),
 )
 
 
@@ -102,10 +106,10 @@ def _summary() -> tuple[Column, ...]:
         for key, word in STATISTICS.items()
     ]
     columns += [
-        Column(f"{name}_ms_{key}", "double", "ms", f"{key} of {text}")
+        Column(f"{name}_{key}", "double", "ms", f"{key} of {text}")
         for name, (_, _, text) in DURATIONS.items()
         for key in (*PERCENTILES, "max")
-        if not (key == "max" and name in ("processing", "send"))
+        if not (key == "max" and name in ("processing_latency", "send_time"))
     ]
     columns += [
         Column("sent", "int64", "ids", "ids sent"),

@@ -19,7 +19,8 @@ SCHEMA = pa.schema([pa.field(c.name, _TYPES[c.type]) for c in SERIES])
 
 
 def read_lines(path: Path) -> pa.Table:
-    """series.jsonl as a table of schema.SERIES plus whatever other columns it has. A torn last line is dropped."""
+    """series.jsonl as a table of schema.SERIES plus whatever other columns it has. A torn last line is
+    dropped."""
     rows: list[dict[str, Any]] = []
     if path.is_file():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -55,7 +56,8 @@ def _loose(values: list[Any]) -> pa.Array:
 
 
 def derive(table: pa.Table) -> pa.Table:
-    """Per second of one case's samples: sent, acked, received and backlog; for cases that no runner watched."""
+    """Per second of one case's samples: sent, acked, received and backlog; for cases that no runner
+    watched."""
     times = metrics.Times.of(table)
     origin = times.origin()
     if origin is None:

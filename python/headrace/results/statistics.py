@@ -1,9 +1,9 @@
 """Confidence intervals for latencies and rates of one run, by resampling blocks of time.
 
-Neighbouring messages wait in the same queue, so their latencies are not independent, and resampling single messages
-would make intervals far too narrow. Whole blocks of consecutive messages are resampled instead (block bootstrap:
-H. R. Künsch, "The Jackknife and the Bootstrap for General Stationary Observations", Annals of Statistics 17, 1989).
-Every function is deterministic for a given generator.
+Neighbouring messages wait in the same queue, so their latencies are not independent, and resampling single
+messages would make intervals far too narrow. Whole blocks of consecutive messages are resampled instead
+(block bootstrap: H. R. Künsch, "The Jackknife and the Bootstrap for General Stationary Observations",
+Annals of Statistics 17, 1989). Every function is deterministic for a given generator.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _EXACT = 16384
 def quantiles(values: npt.NDArray[np.int64], shares: Sequence[float], rng: np.random.Generator) -> Floats:
     """Resampled quantiles of ``values`` (in time order): shape (RESAMPLES, len(shares)).
 
-    ``shares`` are in 0..1; a quantile is the smallest value that at least this share does not exceed. Values are
-    those of the input, or within 0.1 % of them. NaN when there are no values.
+    ``shares`` are in 0..1; a quantile is the smallest value that at least this share does not exceed.
+    Values are those of the input, or within 0.1 % of them. NaN when there are no values.
     """
     if len(values) == 0:
         return np.full((RESAMPLES, len(shares)), np.nan)
@@ -58,7 +58,8 @@ def _search(
 
 
 def _places(values: npt.NDArray[np.int64]) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """(the different values in order, for each value its place); close values share one when there are very many."""
+    """(the different values in order, for each value its place); close values share one when there are very
+    many."""
     unique, inverse = np.unique(values, return_inverse=True)
     if len(unique) <= _EXACT:
         return unique.astype(float), inverse
@@ -78,12 +79,14 @@ def means(values: npt.NDArray[np.int64], rng: np.random.Generator) -> Floats:
 
 
 def event_rates(stamps: npt.NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """Resampled rates (per second) of events at ``stamps`` (ns): shape (RESAMPLES,). NaN for fewer than three."""
-    gaps = np.diff(np.sort(stamps))
+    """Resampled rates (per second) of events at ``stamps`` (ns): shape (RESAMPLES,). NaN for fewer than
+    three."""
+    ordered = np.sort(stamps)
+    gaps = ordered[1:] - ordered[:-1]
     if len(gaps) < 2 or gaps.sum() == 0:
         return np.full(RESAMPLES, np.nan)
     with np.errstate(divide="ignore"):
-        return np.asarray(1e9 / means(gaps, rng), dtype=float)
+        return np.asarray(1e9 / means(gaps, rng), dtype=np.float64)
 
 
 def median_over_repeats(resampled: Sequence[Floats], rng: np.random.Generator) -> Floats:
@@ -97,7 +100,8 @@ def median_over_repeats(resampled: Sequence[Floats], rng: np.random.Generator) -
 
 
 def interval(values: Floats, confidence: float) -> tuple[float, float]:
-    """The central interval that holds the share ``confidence`` of ``values``; NaN when some are NaN or infinite."""
+    """The central interval that holds the share ``confidence`` of ``values``; NaN when some are NaN or
+    infinite."""
     if len(values) == 0 or not np.isfinite(values).all():
         return math.nan, math.nan
     tail = (1 - confidence) / 2

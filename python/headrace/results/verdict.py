@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from headrace.errors import InvalidArgument
 
@@ -78,12 +78,11 @@ class Counts:
     @classmethod
     def of(cls, source: Any) -> Counts:
         """From a mapping, or an object with attributes of the same names. What is missing counts 0."""
-        get = (
-            source.get
-            if isinstance(source, Mapping)
-            else lambda name, default: getattr(source, name, default)
-        )
-        return cls(**{f.name: int(get(f.name, 0)) for f in fields(cls)})
+        mapping = source if isinstance(source, Mapping) else {n: getattr(source, n, 0) for n in _NAMES}
+        return cls(**{name: int(mapping.get(name) or 0) for name in _NAMES})
+
+
+_NAMES = tuple(f.name for f in fields(Counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,8 @@ class Rates:
 
 
 def bound_workers(workers: int, task_s: float) -> float:
-    """Tasks per second that ``workers`` can finish when each takes ``task_s`` seconds and does one at a time."""
+    """Tasks per second that ``workers`` can finish when each takes ``task_s`` seconds and does one at a
+    time."""
     return _bound("workers", workers, "task_s", task_s)
 
 
@@ -140,7 +140,8 @@ def bound_users(users: int, response_s: float) -> float:
 
 
 def bound_window(window: int, send_s: float) -> float:
-    """Acknowledgements per second with ``window`` unacknowledged messages of mean send time ``send_s`` seconds.
+    """Acknowledgements per second with ``window`` unacknowledged messages of mean send time ``send_s``
+    seconds.
 
     Little's law: the mean number in flight is rate x mean time, and it cannot exceed the window.
     """
@@ -281,11 +282,12 @@ def apply_expect(verdict: Verdict, expect: str | None) -> Verdict:
 
 
 def worst(cases: Iterable[tuple[str, Verdict]]) -> Verdict:
-    """The verdict of a run from (case, verdict after expect): the worst, with every reason named by its case."""
+    """The verdict of a run from (case, verdict after expect): the worst, with every reason named by its
+    case."""
     rows = list(cases)
     if not rows:
         return Verdict("failed", ("the run has no case",))
-    name = cast(Name, max((v.verdict for _, v in rows), key=ORDER.index))
+    name = max((v.verdict for _, v in rows), key=ORDER.index)
     many = len(rows) > 1
 
     def named(case: str, texts: Iterable[str]) -> list[str]:
