@@ -63,7 +63,11 @@ class Child:
 
     def wait(self) -> Finished:
         """Reaps the child. Raises RunFailed with its last words when it did not exit 0."""
-        _, status, usage = os.wait4(self._process.pid, 0)
+        try:
+            _, status, usage = os.wait4(self._process.pid, 0)
+        except BaseException:
+            self.kill()
+            raise
         wall = time.monotonic() - self._begin
         self._timer.cancel()
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
