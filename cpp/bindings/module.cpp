@@ -8,4 +8,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     headrace::bindings::register_measure(m);
     headrace::bindings::register_redis(m);
     headrace::bindings::register_mq(m);
+    headrace::bindings::register_mq_clients(m);
+    headrace::bindings::register_ledger(m);
 }
