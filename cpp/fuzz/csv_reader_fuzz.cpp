@@ -26,7 +26,8 @@ void same_from(const std::string& path, const csv_mark& from, csv_reader& first)
         require(a == b);
         if (a == csv_event::end || a == csv_event::failed) return;
         require(first.row().line == second.row().line);
-        if (a == csv_event::row) require(first.row().id == second.row().id && first.row().second == second.row().second);
+        if (a == csv_event::row)
+            require(first.row().id == second.row().id && first.row().second == second.row().second);
     }
 }
 

@@ -75,7 +75,8 @@ bool csv_reader::open() {
     }
     struct stat s {};
     if (::fstat(fd_, &s) != 0 || !S_ISREG(s.st_mode)) {
-        fail(failure::of(errc::io_error, path_ + ": not a regular file (it is read more than once, so a pipe will not do)"));
+        fail(failure::of(errc::io_error,
+                         path_ + ": not a regular file (it is read more than once, so a pipe will not do)"));
         return false;
     }
     ::posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -136,7 +137,8 @@ bool csv_reader::fast_row(const char* eol) noexcept {
     if (eol != at_ && eol[-1] == '\r') --eol;
     const char* const comma = find(at_, eol, ',');
     if (comma == nullptr || !plain_id(at_, comma)) return false;
-    if (!usual_times(comma + 1, eol) && !plain_times({comma + 1, static_cast<std::size_t>(eol - comma - 1)})) return false;
+    if (!usual_times(comma + 1, eol) && !plain_times({comma + 1, static_cast<std::size_t>(eol - comma - 1)}))
+        return false;
     row_.id = {at_, static_cast<std::size_t>(comma - at_)};
     return true;
 }

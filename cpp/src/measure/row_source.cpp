@@ -49,9 +49,7 @@ private:
 
 class segment_cursor final : public row_cursor {
 public:
-    segment_cursor(const std::string& path, bool to_epoch) : to_epoch_(to_epoch) {
-        error_ = reader_.open(path);
-    }
+    segment_cursor(const std::string& path, bool to_epoch) : to_epoch_(to_epoch) { error_ = reader_.open(path); }
 
     row_event next(ledger_row& row) override {
         if (error_) return row_event::failed;

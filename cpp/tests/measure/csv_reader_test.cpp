@@ -15,7 +15,9 @@ struct seen {
     std::uint64_t line;
     bool operator==(const seen&) const = default;
 };
-void PrintTo(const seen& s, std::ostream* out) { *out << int(s.event) << ' ' << s.id << " line " << s.line; }
+void PrintTo(const seen& s, std::ostream* out) {
+    *out << int(s.event) << ' ' << s.id << " line " << s.line;
+}
 
 std::vector<seen> read_all(const std::string& path, const csv_mark& from = {}) {
     csv_reader reader(path, from);
@@ -66,7 +68,8 @@ TEST(CsvReader, OnlyTheFirstRowCanBeAHeader) {
 }
 
 TEST(CsvReader, GoesOnBehindAQuoteThatIsNeverClosed) {
-    EXPECT_EQ(read_text("a,1\n\"b,2\nc,3\nd,4\n"), (std::vector<seen>{{row, "a", 1}, {unreadable, "", 2}, {row, "c", 3}, {row, "d", 4}}));
+    EXPECT_EQ(read_text("a,1\n\"b,2\nc,3\nd,4\n"),
+              (std::vector<seen>{{row, "a", 1}, {unreadable, "", 2}, {row, "c", 3}, {row, "d", 4}}));
 }
 
 TEST(CsvReader, ALastRowWithoutNewlineIsTornUnlessComplete) {
@@ -97,8 +100,8 @@ TEST(CsvReader, RowsAcrossBufferEndsAreWhole) {
 
 TEST(CsvReader, AMarkGoesOnExactlyAsTheReaderWould) {
     test::temporary_folder folder;
-    const std::string path =
-        folder.file("x.csv", "\xEF\xBB\xBFid,sent,acked\n\na,1617516000,1617516000\nx\n\"b\n\",1617516000,1617516000\nc,16,1");
+    const std::string path = folder.file(
+        "x.csv", "\xEF\xBB\xBFid,sent,acked\n\na,1617516000,1617516000\nx\n\"b\n\",1617516000,1617516000\nc,16,1");
     const auto all = read_all(path);
     csv_reader reader(path);
     for (std::size_t done = 0; done <= all.size(); ++done) {

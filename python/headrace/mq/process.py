@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headrace import _core
+from headrace._core import ledger
 from headrace.errors import InvalidArgument, NotFound
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -88,13 +88,13 @@ class ProcessResult:
         cell = "<td style='text-align:right'>{}</td>".format
         head = "".join(f"<th>{name}</th>" for name in ("", *_FIGURES))
         body = "".join(
-            f"<tr><th>{title}</th>{''.join(cell(v) for v in self._figures(key))}</tr>" for key, title in _SERIES
+            f"<tr><th>{title}</th>{''.join(cell(v) for v in self._figures(key))}</tr>"
+            for key, title in _SERIES
         )
         counts = ", ".join(f"{name} {self.counts[name]:,}" for name in _COUNTS)
         notes = "".join(f"<li>{html.escape(text)}</li>" for text in [*self.reasons, *self.warnings])
-        return (
-            f"<p><b>{self.verdict.upper()}</b>: {counts}</p><table><tr>{head}</tr>{body}</table>"
-            + (f"<ul>{notes}</ul>" if notes else "")
+        return f"<p><b>{self.verdict.upper()}</b>: {counts}</p><table><tr>{head}</tr>{body}</table>" + (
+            f"<ul>{notes}</ul>" if notes else ""
         )
 
 
@@ -133,10 +133,10 @@ def process(
     sent, received = expand(producers, "producers"), expand(consumers, "consumers")
     _refuse_twice([*sent, *received])
     if memory_limit <= 0 or threads < 0:
-        raise InvalidArgument(f"memory_limit must be positive and threads not negative: {memory_limit}, {threads}")
-    found = _core.ledger.process(
-        sent, received, os.fspath(out), memory_limit=memory_limit, threads=threads
-    )
+        raise InvalidArgument(
+            f"memory_limit must be positive and threads not negative: {memory_limit}, {threads}"
+        )
+    found = ledger.process(sent, received, os.fspath(out), memory_limit=memory_limit, threads=threads)
     return ProcessResult(
         verdict=found["verdict"],
         reasons=found["reasons"],
@@ -158,13 +158,15 @@ def expand(paths: Paths, what: str) -> list[str]:
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     files: list[str] = []
-    for path in map(os.fspath, given):
+    for path in [os.fspath(entry) for entry in given]:
         if os.path.exists(path):
             files.append(path)
             continue
         matches = sorted(glob.glob(path)) if glob.has_magic(path) else []
         if not matches:
-            raise NotFound(f"{what}: {path}: " + ("no file matches" if glob.has_magic(path) else "no such file"))
+            raise NotFound(
+                f"{what}: {path}: " + ("no file matches" if glob.has_magic(path) else "no such file")
+            )
         files += matches
     if not files:
         raise InvalidArgument(f"{what}: no files given")
