@@ -3,9 +3,9 @@
     python experiments/mq/process_bench.py                        # 1 M + 1 M rows, 5 rounds, both
     python experiments/mq/process_bench.py --rows 10000000 --rounds 3
 
-Each round runs each program in a process of its own and reports seconds from start to exit (imports
-included) and the peak of resident memory. The input is made once: 26-character ids, nine decimals, receipts in nearly the
-order of sending. A good answer: 1 M + 1 M rows within 1 s, 10 M + 10 M within 12 s and 3 GiB.
+Each round runs each program in a process of its own and reports seconds from start to exit, imports included,
+and the peak of resident memory. The input is made once: 26-character ids, nine decimals, receipts in nearly
+the order of sending. A good answer: 1 M + 1 M rows within 1 s, 10 M + 10 M within 12 s and 3 GiB.
 """
 
 from __future__ import annotations

@@ -125,8 +125,8 @@ def process(
     Files:
         ``latencies.csv``  ``id,processing_ms,send_ms``: one row per id sent, in the producers' order.
         ``throughput.csv``  ``second,received,sent``: seconds from the first send on; first receipts only.
-        ``summary.csv``  ``metric,value,unit``: minimum, maximum, average and sample standard deviation of both
-        durations and both throughputs (over all rows of ``throughput.csv``), exact
+        ``summary.csv``  ``metric,value,unit``: minimum, maximum, average and sample standard deviation of
+        both durations and both throughputs (over all rows of ``throughput.csv``), exact
         nearest-rank percentiles, counts.
         ``problems.csv``  ``problem,id,file,line,detail``: lost, unacked, orphan, duplicate, retry, shared,
         negative_latency, negative_send_time, unreadable, torn.
