@@ -151,8 +151,9 @@ class Comparison:
                 bench.fill(group, server)
             startups = {c.name: bench.startup(group, c) for c in contenders}
             samples: dict[str, list[Sample]] = {c.name: [] for c in contenders}
-            for _ in range(self._settings.rounds):
+            for done in range(self._settings.rounds):
                 for c in contenders:
+                    progress(f"{group.name}: round {done + 1} of {self._settings.rounds}, {c.name}")
                     if group.kind == "producer":
                         sample = bench.produce(group, c, startups[c.name])
                     elif server is not None:
@@ -162,6 +163,7 @@ class Comparison:
                     else:
                         sample = bench.inproc(group, HERE)
                     samples[c.name].append(sample)
+            progress("")
             return samples
 
     def _show_commands(self, group: Group, contenders: list[Contender]) -> None:
@@ -199,6 +201,12 @@ def describe(group: Group, chosen: Settings) -> str:
     if group.kind in ("consumer", "pair"):
         parts.append(f"COUNT {group.read}")
     return ", ".join(parts)
+
+
+def progress(text: str) -> None:
+    """What is going on now, on a terminal only; empty text wipes the line."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def machine() -> str:
