@@ -4,9 +4,10 @@
 >>> headrace.has("redis")
 True
 
-Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them), ``headrace.redis``
-(native client), ``headrace.measure`` (histogram, recorder), ``headrace.experiment`` and ``headrace.results``.
-Importing the package is cheap: pandas and the command line load on first use.
+Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them),
+``headrace.redis`` (native client), ``headrace.measure`` (histogram, recorder), ``headrace.servers`` (private
+servers), ``headrace.experiment`` and ``headrace.results``.
+Importing the package is cheap: a part loads on first use, and so do pandas and the command line.
 """
 
 from __future__ import annotations
@@ -22,7 +23,20 @@ __version__: str = build_config()["version"]
 
 _PARTS = ("experiment", "measure", "mq", "redis", "results", "servers")
 
-__all__ = ["HeadraceError", "__version__", "build_config", "errors", "has", "why_not", *_PARTS]
+__all__ = [
+    "HeadraceError",
+    "__version__",
+    "build_config",
+    "errors",
+    "experiment",
+    "has",
+    "measure",
+    "mq",
+    "redis",
+    "results",
+    "servers",
+    "why_not",
+]
 
 if TYPE_CHECKING:
     from headrace import experiment, measure, mq, redis, results, servers

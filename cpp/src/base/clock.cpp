@@ -13,10 +13,12 @@ ns read(clockid_t id) noexcept {
 
 }  // namespace
 
-ns monotonic_now() noexcept { return read(CLOCK_MONOTONIC); }
+ns monotonic_now() noexcept {
+    return read(CLOCK_MONOTONIC);
+}
 
 clock_anchor clock_anchor::now() noexcept {
-    // The epoch is read between two monotonic readings; the tightest of a few tries bounds the error to well under 1 us.
+    // The epoch is read between two monotonic readings; the tightest of a few tries bounds the error well under 1 us.
     clock_anchor best;
     ns best_gap = ns::max();
     for (int i = 0; i < 8; ++i) {

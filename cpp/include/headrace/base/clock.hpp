@@ -1,7 +1,8 @@
 // Time as a parameter.
 //
 // Decisions (pacer, sessions, token bucket) take `ns now`; only shells read a clock. Times are monotonic nanoseconds
-// since the machine started (CLOCK_MONOTONIC), the same for every process of one host; an anchor ties them to the epoch.
+// since the machine started (CLOCK_MONOTONIC), the same for every process of one host; an anchor ties them to the
+// epoch.
 // Threads:  every function from any thread.   Errors: none.
 #pragma once
 

@@ -8,20 +8,20 @@
 namespace headrace {
 
 enum class errc {
-    invalid_argument = 1,  ///< A setting or argument is outside its stated range.
-    closed,                ///< The object was closed or is shutting down; it takes no new work.
-    queue_full,            ///< A bounded queue is full and its policy is `reject`.
-    timed_out,             ///< The deadline passed. The operation was not sent.
-    maybe_executed,        ///< The connection or the deadline ended after sending: it may have run, or may not.
-    connection_failed,     ///< No connection: name not resolved, refused, unreachable, or lost and not regained in time.
-    authentication_failed, ///< The server refused the credentials.
-    server_error,          ///< The server answered with an error; the text says which.
-    protocol_error,        ///< The peer sent bytes that its protocol does not allow.
-    not_found,             ///< A named file, topic or group does not exist.
-    io_error,              ///< Reading or writing a file failed; the text says which and why.
-    feature_not_built,     ///< This build lacks the library that the operation needs.
-    cancelled,             ///< The caller or a shutdown gave it up.
-    forked,                ///< The handle belongs to the parent process; make a new one after fork.
+    invalid_argument = 1,   ///< A setting or argument is outside its stated range.
+    closed,                 ///< The object was closed or is shutting down; it takes no new work.
+    queue_full,             ///< A bounded queue is full and its policy is `reject`.
+    timed_out,              ///< The deadline passed. The operation was not sent.
+    maybe_executed,         ///< The connection or the deadline ended after sending: it may have run, or may not.
+    connection_failed,      ///< Not resolved, refused, unreachable, or lost and not regained in time.
+    authentication_failed,  ///< The server refused the credentials.
+    server_error,           ///< The server answered with an error; the text says which.
+    protocol_error,         ///< The peer sent bytes that its protocol does not allow.
+    not_found,              ///< A named file, topic or group does not exist.
+    io_error,               ///< Reading or writing a file failed; the text says which and why.
+    feature_not_built,      ///< This build lacks the library that the operation needs.
+    cancelled,              ///< The caller or a shutdown gave it up.
+    forked,                 ///< The handle belongs to the parent process; make a new one after fork.
 };
 
 const std::error_category& error_category() noexcept;
