@@ -26,6 +26,7 @@ from comparison.bench import Bench, Sample
 from comparison.child import RunFailed
 from comparison.contenders import CONTENDERS, OURS, Contender, Job, commands
 from comparison.settings import Group, Settings
+
 from headrace.errors import HeadraceError
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +34,7 @@ BASIS = """\
 messages/s     first send (consumer: first receipt) to last acknowledgement, as the program saw them
 program/s      the whole process from outside, minus its start-up (the same command with one message)
 client us/msg  user and system CPU of the client, start-up taken off; next to it with start-up
+               (pairs and inproc: start-up is left in both, and a pair's CPU is that of both clients)
 server us/msg  user and system CPU of redis-server while the client ran"""
 
 
@@ -63,9 +65,7 @@ def parse_args() -> argparse.Namespace:
     p.add_argument("--without-ours", action="store_true", help="the rivals alone")
     p.add_argument("--quick", action="store_true", help="a smoke test with few messages; bars are not judged")
     p.add_argument("--pin", action="store_true", help="server on core 0, clients on core 1 (default: free)")
-    p.add_argument(
-        "--scratch", type=Path, help="where CSVs go while they are measured (default: a temporary folder)"
-    )
+    p.add_argument("--scratch", type=Path, help="where CSVs go while they are measured (default: a temporary folder)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write every sample here")
     p.add_argument("--list", action="store_true", help="name the groups and leave")
     return p.parse_args()
@@ -168,9 +168,7 @@ class Comparison:
 
     def _show_commands(self, group: Group, contenders: list[Contender]) -> None:
         size = self._settings.size
-        job = Job(
-            "127.0.0.1", 6379, "bench", "bench", group.count, size, group.window, group.read, group.latency
-        )
+        job = Job("127.0.0.1", 6379, "bench", "bench", group.count, size, group.window, group.read, group.latency)
         for contender in contenders:
             for command in commands(contender, group.kind, job):
                 print(f"  {contender.name}: {command}", flush=True)

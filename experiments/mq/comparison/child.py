@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.csv
+
 from headrace.servers.launch import find_binary, tied
 
 
@@ -48,9 +49,7 @@ class Figures:
 class Child:
     """A running program with its standard output in a file; ``cpu`` pins it to one core."""
 
-    def __init__(
-        self, command: list[str], output: Path, *, cpu: int | None = None, timeout: float = 300.0
-    ) -> None:
+    def __init__(self, command: list[str], output: Path, *, cpu: int | None = None, timeout: float = 300.0) -> None:
         self._command = command
         self._timeout = timeout
         self._late = False
