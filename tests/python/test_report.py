@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from results_helpers import MS, Message, make_run, record, steady, write_csvs
+
 from headrace import report
 from headrace.errors import InvalidArgument
 from headrace.report import charts
 from headrace.report.text import DASH, ms, number, size
 from headrace.results import CaseFacts, RunFolder, from_csv, load
-from results_helpers import MS, Message, make_run, record, steady, write_csvs
 
 _VOID = {"meta", "br", "img", "input", "link", "hr"}
 _SVG_EMPTY = {"line", "polyline", "polygon"}
@@ -75,9 +76,7 @@ def test_page_parses_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_page_shows_verdict_metrics_counts_charts_and_command(tmp_path: Path) -> None:
-    path = make_run(
-        tmp_path, {"1-1": lambda _: varied()}, report=True, facts=CaseFacts(window=100), sizes=[1, 2]
-    )
+    path = make_run(tmp_path, {"1-1": lambda _: varied()}, report=True, facts=CaseFacts(window=100), sizes=[1, 2])
     found = page(path)
     for word in (
         "VALID",
@@ -135,9 +134,7 @@ def test_several_cases_and_repeats(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("messages", [[], [Message("a", 0, None)], [Message("a", 0, 0, (0,))], steady(2)])
 def test_hardly_any_data_still_gives_a_page(tmp_path: Path, messages: list[Message]) -> None:
-    assert (
-        "</html>" in (make_run(tmp_path, {"x": lambda _: messages}, report=True) / "report.html").read_text()
-    )
+    assert "</html>" in (make_run(tmp_path, {"x": lambda _: messages}, report=True) / "report.html").read_text()
 
 
 def test_run_without_cases_and_run_that_was_cut_give_pages(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def facts_of(case: MqCase, outcome: Outcome, server: dict[str, Any]) -> CaseFact
     complete = len(outcome.producers) == case.producers and not outcome.failures
     return CaseFacts(
         window=case.window * threads,
+        warmup_s=case.warmup,
         asked_rate=case.rate or None,
         window_full=_window_full(outcome, case.threads),
         expected=case.total,

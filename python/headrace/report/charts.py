@@ -115,17 +115,12 @@ def chart(title: str, lines: Sequence[Line], x: Axis, y: Axis, *, x_title: str, 
     if not drawn:
         return ""
     legend = "".join(
-        f'<span class="key c{line.colour}{" dashed" if line.dashed else ""}">{esc(line.name)}</span>'
-        for line in drawn
+        f'<span class="key c{line.colour}{" dashed" if line.dashed else ""}">{esc(line.name)}</span>' for line in drawn
     )
     marks = "".join(_path(line, x, y) for line in drawn)
     y_ticks, x_ticks = y.ticks(), x.ticks()
-    grid = "".join(
-        f'<line class="grid" x1="0" x2="{_EXTENT}" y1="{_v(y, v)}" y2="{_v(y, v)}"/>' for v, _ in y_ticks
-    )
-    grid += "".join(
-        f'<line class="grid" y1="0" y2="{_EXTENT}" x1="{_h(x, v)}" x2="{_h(x, v)}"/>' for v, _ in x_ticks
-    )
+    grid = "".join(f'<line class="grid" x1="0" x2="{_EXTENT}" y1="{_v(y, v)}" y2="{_v(y, v)}"/>' for v, _ in y_ticks)
+    grid += "".join(f'<line class="grid" y1="0" y2="{_EXTENT}" x1="{_h(x, v)}" x2="{_h(x, v)}"/>' for v, _ in x_ticks)
     y_labels = "".join(f'<i style="top:{_v(y, v) / 10:.1f}%">{esc(t)}</i>' for v, t in y_ticks)
     x_labels = "".join(f'<i style="left:{_h(x, v) / 10:.1f}%">{esc(t)}</i>' for v, t in x_ticks)
     about = ", ".join(line.name for line in drawn)

@@ -29,17 +29,17 @@ _LEDGER = (
     ("redelivered", "receipts flagged as redelivered"),
     ("retries", "further sends of an id"),
     ("reordered", "overtook an earlier message"),
-    ("negative", "received before sent"),
+    ("negative_latency", "received before sent"),
+    ("negative_send_time", "acknowledged before sent"),
     ("unreadable", "rows that could not be read"),
+    ("torn", "last rows cut short"),
 )
-_MUST_BE_ZERO = frozenset({"lost", "orphaned", "shared", "negative"})
+_MUST_BE_ZERO = frozenset({"lost", "orphaned", "shared", "negative_latency", "negative_send_time"})
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "", texts: int = 1) -> str:
     """A table of ready HTML cells. ``kind`` ``stack`` turns rows into cards on a narrow screen."""
-    labels = "".join(
-        f"<th scope=col{' class=t' if i < texts else ''}>{esc(h)}</th>" for i, h in enumerate(head)
-    )
+    labels = "".join(f"<th scope=col{' class=t' if i < texts else ''}>{esc(h)}</th>" for i, h in enumerate(head))
     body = ""
     for row in rows:
         cells = f"<th scope=row>{row[0]}</th>"
@@ -83,11 +83,7 @@ def overview(groups: Mapping[str, Sequence[Case]]) -> str:
             number(middle(rows_, "sent")),
             rate(middle(rows_, "acked_rate")),
             rate(middle(rows_, "received_rate")),
-            *(
-                ms(middle(rows_, f"{d}_{p}"))
-                for d in ("processing_latency", "send_time")
-                for p in ("p50", "p99")
-            ),
+            *(ms(middle(rows_, f"{d}_{p}")) for d in ("processing_latency", "send_time") for p in ("p50", "p99")),
             flagged("lost", sum(int(r["lost"] or 0) for r in rows_)),
             number(sum(int(r["duplicated"] or 0) for r in rows_)),
         ]
@@ -132,10 +128,7 @@ def repeats(cases: Sequence[Case]) -> str:
         latencies = [ms(row[f"{d}_{p}"]) for d in ("processing_latency", "send_time") for p in ("p50", "p99")]
         return [rate(row["acked_rate"]), rate(row["received_rate"]), *latencies]
 
-    rows = [
-        [str(c.repeat), chip(c.verdict), *cells(c.summary), flagged("lost", c.summary["lost"] or 0)]
-        for c in cases
-    ]
+    rows = [[str(c.repeat), chip(c.verdict), *cells(c.summary), flagged("lost", c.summary["lost"] or 0)] for c in cases]
     all_ = [c.summary for c in cases]
     names = [
         "acked_rate",
@@ -162,9 +155,7 @@ def flagged(name: str, value: Any) -> str:
 def sixteen(row: Mapping[str, Any]) -> str:
     """The sixteen metrics of the experiment: four quantities, four statistics each."""
     head = ["", "min", "max", "average", "std. deviation"]
-    rows = [
-        [esc(title), *(show(row.get(f"{name}_{k}")) for k in STATISTICS)] for title, name, show in _SIXTEEN
-    ]
+    rows = [[esc(title), *(show(row.get(f"{name}_{k}")) for k in STATISTICS)] for title, name, show in _SIXTEEN]
     return table(head, rows, kind="stack wide")
 
 
