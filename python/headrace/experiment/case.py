@@ -151,6 +151,8 @@ def _drive(fleet: Fleet, flow: CaseFlow, setting: Setting, series: Series, backl
         setting.progress.update(elapsed, totals)
         if step is Step.ASK_BROKER:
             flow.on_backlog(now, backlog())
+        elif step is Step.STOP_PRODUCERS:
+            fleet.stop("produce")
         elif step is Step.STOP_CONSUMERS:
             fleet.stop("consume")
         elif step is Step.STOP_ALL:

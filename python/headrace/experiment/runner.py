@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 from collections.abc import Iterable
@@ -65,6 +66,7 @@ def run(
     elif list(overrides):
         raise InvalidArgument("overrides go with a spec file; change the Spec instead")
     cases = plan(spec, repeat=repeat)
+    importlib.import_module("headrace.results.run")  # now, so that closing the folder after Ctrl-C is quick
     seed = secrets.randbits(31) if spec.seed is None else spec.seed
     spec = replace(spec, seed=seed, repeat=spec.repeat if repeat is None else repeat)
     _check_servers(cases)
