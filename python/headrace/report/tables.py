@@ -187,7 +187,9 @@ def ledger(row: Mapping[str, Any]) -> str:
 def rates(row: Mapping[str, Any]) -> str:
     """Measured rates beside what bounds them."""
     bound, acked = row.get("bound"), row.get("acked_rate")
-    share = f"{number(100 * acked / bound)}% of its bound" if known(bound) and known(acked) and bound else DASH
+    share = DASH
+    if bound and acked and known(bound) and known(acked):
+        share = f"{number(100 * acked / bound, 2)}% of its bound"
     rows = [
         ["asked for", rate(row.get("asked_rate")), "open loop only"],
         ["offered", rate(row.get("offered_rate")), "by the generator"],
