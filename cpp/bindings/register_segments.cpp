@@ -144,9 +144,13 @@ std::unique_ptr<shared_writer> open_writer(const std::string& path, const std::s
     return w;
 }
 
+/// A row of the wrong kind is refused here, so that the mistake does not end the segment.
 template <class Row>
-void record(const shared_writer& w, const Row& row) {
+void record(const shared_writer& w, mm::row_kind kind, const Row& row) {
     throw_if(w.use([&](mm::segment_writer& to) {
+        if (to.kind() != kind) {
+            return failure::of(errc::invalid_argument, to.path() + ": takes " + mm::name_of(to.kind()) + " rows only");
+        }
         to.record(row);
         return to.why();
     }));
@@ -155,26 +159,28 @@ void record(const shared_writer& w, const Row& row) {
 void write_sent(const shared_writer& w, std::string_view id, std::optional<std::int64_t> intended,
                 std::optional<std::int64_t> sent, std::optional<std::int64_t> acked, std::uint32_t size,
                 std::uint16_t worker, std::uint16_t attempts, std::int32_t error) {
-    record(w, mm::sent_row{.id = id,
-                           .intended = intended.value_or(mm::absent),
-                           .sent = sent.value_or(mm::absent),
-                           .acked = acked.value_or(mm::absent),
-                           .size = size,
-                           .worker = worker,
-                           .attempts = attempts,
-                           .error = error});
+    record(w, mm::row_kind::sent,
+           mm::sent_row{.id = id,
+                        .intended = intended.value_or(mm::absent),
+                        .sent = sent.value_or(mm::absent),
+                        .acked = acked.value_or(mm::absent),
+                        .size = size,
+                        .worker = worker,
+                        .attempts = attempts,
+                        .error = error});
 }
 
 void write_received(const shared_writer& w, std::string_view id, std::optional<std::int64_t> received,
                     std::optional<std::int64_t> receive_acked, std::uint32_t size, std::uint16_t worker,
                     bool redelivered, std::int32_t error) {
-    record(w, mm::received_row{.id = id,
-                               .received = received.value_or(mm::absent),
-                               .receive_acked = receive_acked.value_or(mm::absent),
-                               .size = size,
-                               .worker = worker,
-                               .redelivered = static_cast<std::uint16_t>(redelivered),
-                               .error = error});
+    record(w, mm::row_kind::received,
+           mm::received_row{.id = id,
+                            .received = received.value_or(mm::absent),
+                            .receive_acked = receive_acked.value_or(mm::absent),
+                            .size = size,
+                            .worker = worker,
+                            .redelivered = static_cast<std::uint16_t>(redelivered),
+                            .error = error});
 }
 
 void flush(const shared_writer& w) {

@@ -3,9 +3,9 @@
     python experiments/mq/process_bench.py                        # 1 M + 1 M rows, 5 rounds, both
     python experiments/mq/process_bench.py --rows 10000000 --rounds 3
 
-Each round runs each program in a process of its own and reports seconds from start to exit (imports included) and the
-peak of resident memory. The input is made once: 26-character ids, nine decimals, receipts in nearly the order of
-sending. A good answer: 1 M + 1 M rows within 1 s, 10 M + 10 M within 12 s and 3 GiB.
+Each round runs each program in a process of its own and reports seconds from start to exit, imports included,
+and the peak of resident memory. The input is made once: 26-character ids, nine decimals, receipts in nearly
+the order of sending. A good answer: 1 M + 1 M rows within 1 s, 10 M + 10 M within 12 s and 3 GiB.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def generate(folder: Path, rows: int) -> tuple[Path, Path]:
 
 def _lines(ids: list[str], first: np.ndarray, second: np.ndarray) -> str:
     columns = zip(ids, first.tolist(), second.tolist(), strict=True)
-    return "".join(
-        f"{i},{a // 10**9}.{a % 10**9:09d},{b // 10**9}.{b % 10**9:09d}\n" for i, a, b in columns
-    )
+    return "".join(f"{i},{a // 10**9}.{a % 10**9:09d},{b // 10**9}.{b % 10**9:09d}\n" for i, a, b in columns)
 
 
 def with_pandas(producer: str, consumer: str, out: str) -> None:
@@ -72,7 +70,9 @@ def with_pandas(producer: str, consumer: str, out: str) -> None:
     joined = sent.merge(received, on="id", how="outer", indicator=True)
     joined["processing_ms"] = (joined.received - joined.sent) * 1e3
     joined["send_ms"] = (joined.acked - joined.sent) * 1e3
-    joined[["id", "processing_ms", "send_ms"]].to_csv(f"{out}/latencies.csv", index=False, float_format="%.6f")
+    joined[["id", "processing_ms", "send_ms"]].to_csv(
+        f"{out}/latencies.csv", index=False, float_format="%.6f"
+    )
     zero = sent.sent.min()
     seconds = pd.DataFrame(
         {
@@ -106,7 +106,9 @@ def _mebibytes(usage: resource.struct_rusage) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows per side")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["ours", "pandas"], help="leave the other out")
@@ -136,7 +138,8 @@ def main() -> None:
         seconds = sorted(run[0] for run in runs)
         peak = max(run[1] for run in runs)
         middle = statistics.median(seconds)
-        print(f"{name:8} median {middle:7.2f} s  (from {seconds[0]:.2f} to {seconds[-1]:.2f})  peak {peak:6.0f} MiB")
+        spread = f"from {seconds[0]:.2f} to {seconds[-1]:.2f}"
+        print(f"{name:8} median {middle:7.2f} s  ({spread})  peak {peak:6.0f} MiB")
     return None
 
 

@@ -83,7 +83,12 @@ def test_sixteen_figures_follow_their_definitions(bench: Bench) -> None:
     received = "".join(f"m{i},{T + second},{T + 9}\n" for i, second in enumerate([1, 1, 3, 3]))
     metrics = bench.run(sent, received).metrics
     # latencies 1000, 1000, 3000, 1000 ms; seconds 0..3: received 0 2 0 2, sent 3 0 1 0
-    assert [metrics[f"processing_latency_{k}"] for k in ("min", "max", "avg", "stddev")] == [1000, 3000, 1500, 1000]
+    assert [metrics[f"processing_latency_{k}"] for k in ("min", "max", "avg", "stddev")] == [
+        1000,
+        3000,
+        1500,
+        1000,
+    ]
     assert [metrics[f"send_time_{k}"] for k in ("min", "max", "avg", "stddev")] == [100, 100, 100, 0]
     assert [metrics[f"processing_throughput_{k}"] for k in ("min", "max", "avg")] == [0, 2, 1]
     assert metrics["processing_throughput_stddev"] == pytest.approx((4 / 3) ** 0.5, abs=1e-6)
@@ -129,7 +134,11 @@ def test_duplicates_are_counted_apart_and_allowed(bench: Bench) -> None:
 
 
 def test_duplicates_in_another_file_name_that_file(bench: Bench) -> None:
-    p, c1, c2 = (bench.write("p.csv", f"a,{T}\n"), bench.write("c1.csv", f"a,{T}\n"), bench.write("c2.csv", f"a,{T + 1}\n"))
+    p, c1, c2 = (
+        bench.write("p.csv", f"a,{T}\n"),
+        bench.write("c1.csv", f"a,{T}\n"),
+        bench.write("c2.csv", f"a,{T + 1}\n"),
+    )
     process(p, [c1, c2], bench.out)
     assert [(row["problem"], row["file"]) for row in bench.rows("problems.csv")] == [("duplicate", str(c2))]
 
@@ -143,7 +152,9 @@ def test_received_and_never_sent_is_an_orphan(bench: Bench) -> None:
 def test_twice_in_one_producer_is_a_retry_and_the_earliest_send_counts(bench: Bench) -> None:
     result = bench.run(f"a,{T + 1},{T + 2}\na,{T},{T + 3}\n", f"a,{T + 2},{T}\n")
     assert (result.verdict, result.counts["retries"], result.counts["sent"]) == ("valid", 1, 1)
-    assert bench.rows("latencies.csv") == [{"id": "a", "processing_ms": "2000.000000", "send_ms": "2000.000000"}]
+    assert bench.rows("latencies.csv") == [
+        {"id": "a", "processing_ms": "2000.000000", "send_ms": "2000.000000"}
+    ]
     assert bench.problems() == [("retry", "a", 2)]
 
 
@@ -153,7 +164,9 @@ def test_the_same_id_with_two_producers_is_invalid(bench: Bench) -> None:
     result = process(str(bench.folder / "p*.csv"), c, bench.out)
     assert (result.verdict, result.exit_code, result.counts["shared"]) == ("invalid", 3, 1)
     assert result.counts["sent"] == 2
-    assert ("shared", "a", str(p2)) in [(r["problem"], r["id"], r["file"]) for r in bench.rows("problems.csv")]
+    assert ("shared", "a", str(p2)) in [
+        (r["problem"], r["id"], r["file"]) for r in bench.rows("problems.csv")
+    ]
     assert str(p1) not in [row["file"] for row in bench.rows("problems.csv") if row["problem"] == "shared"]
 
 
@@ -161,7 +174,11 @@ def test_negative_latency_is_kept_counted_and_listed(bench: Bench) -> None:
     result = bench.run(f"a,{T + 1},{T}.5\nb,{T},{T}\n", f"a,{T},{T}\nb,{T + 1},{T}\n")
     assert result.verdict == "valid"
     assert (result.counts["negative_latency"], result.counts["negative_send_time"]) == (1, 1)
-    assert bench.rows("latencies.csv")[0] == {"id": "a", "processing_ms": "-1000.000000", "send_ms": "-500.000000"}
+    assert bench.rows("latencies.csv")[0] == {
+        "id": "a",
+        "processing_ms": "-1000.000000",
+        "send_ms": "-500.000000",
+    }
     assert result.metrics["processing_latency_min"] == -1000.0
     assert bench.problems() == [("negative_latency", "a", 1), ("negative_send_time", "a", 1)]
 
@@ -277,13 +294,21 @@ def test_a_long_id_is_kept_whole(bench: Bench) -> None:
         ("id,sent,acked", "not a time"),
     ],
 )
-def test_an_unreadable_row_is_listed_warned_about_and_spoils_nothing(bench: Bench, row: str, says: str) -> None:
+def test_an_unreadable_row_is_listed_warned_about_and_spoils_nothing(
+    bench: Bench, row: str, says: str
+) -> None:
     result = bench.run(f'a,{T},{T}\n{row}\n"z",{T},{T}\n', f"a,{T},{T}\nz,{T},{T}\n")
     assert (result.verdict, result.counts["unreadable"], result.counts["matched"]) == ("valid", 1, 2)
     (problem,) = bench.rows("problems.csv")
-    assert (problem["problem"], problem["line"], problem["file"]) == ("unreadable", "2", str(bench.folder / "p.csv"))
+    assert (problem["problem"], problem["line"], problem["file"]) == (
+        "unreadable",
+        "2",
+        str(bench.folder / "p.csv"),
+    )
     assert says in problem["detail"]
-    assert result.warnings == [f"{bench.folder}/p.csv: 1 row could not be read: line 2, which {problem['detail']}"]
+    assert result.warnings == [
+        f"{bench.folder}/p.csv: 1 row could not be read: line 2, which {problem['detail']}"
+    ]
 
 
 def test_a_first_row_with_a_number_is_no_header(bench: Bench) -> None:
@@ -304,7 +329,17 @@ def test_a_row_longer_than_the_buffer_costs_one_row(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "tail",
-    ["b", "b,", f"b,{T}", f"b,{T},", f"b,{T},16175", f"b,{T},{T}.1234", '"b', f'"b",{T}.000000000,"1617', "b,1617"],
+    [
+        "b",
+        "b,",
+        f"b,{T}",
+        f"b,{T},",
+        f"b,{T},16175",
+        f"b,{T},{T}.1234",
+        '"b',
+        f'"b",{T}.000000000,"1617',
+        "b,1617",
+    ],
 )
 def test_a_last_row_cut_short_is_torn(bench: Bench, tail: str) -> None:
     head = f"a,{T}.000000000,{T}.000000000\n"
@@ -327,7 +362,9 @@ def test_files_with_nothing_in_common_fail_with_one_reason(bench: Bench) -> None
     assert not list(bench.out.iterdir())
 
 
-@pytest.mark.parametrize(("sent", "received"), [("", ""), ("", f"a,{T}\n"), (f"a,{T}\n", ""), ("id,sent\n", "\n\n")])
+@pytest.mark.parametrize(
+    ("sent", "received"), [("", ""), ("", f"a,{T}\n"), (f"a,{T}\n", ""), ("id,sent\n", "\n\n")]
+)
 def test_empty_files_fail_with_one_reason(bench: Bench, sent: str, received: str) -> None:
     result = bench.run(sent, received)
     assert (result.verdict, result.exit_code) == ("failed", 1)
@@ -387,7 +424,11 @@ def test_a_full_disk_is_one_error_and_leaves_no_half_file(bench: Bench) -> None:
             print(error)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], cwd=bench.folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=bench.folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "cannot write out/latencies.csv" in done.stdout
     assert list(bench.out.iterdir()) == []
@@ -409,7 +450,11 @@ def test_ctrl_c_ends_a_long_join_and_leaves_no_half_file(bench: Bench) -> None:
             print("interrupted")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], cwd=bench.folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=bench.folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "interrupted\n"
     assert list(bench.out.iterdir()) == []
@@ -458,7 +503,11 @@ def reference(producers: list[list[Row]], consumers: list[list[Row]]) -> dict[st
     received = {i: min(row.first for row in rows) for i, rows in receipts.items()}
     order = {i: min(n for n, _ in rows) for i, rows in sends.items()}
     reordered = sum(
-        any(order[j] == order[i] and sent[j] < sent[i] and received[j] > received[i] for j in sent if j in received)
+        any(
+            order[j] == order[i] and sent[j] < sent[i] and received[j] > received[i]
+            for j in sent
+            if j in received
+        )
         for i in sent
         if i in received
     )
@@ -506,12 +555,16 @@ def _text(rows: list[Row]) -> str:
     def time(ns: int | None) -> str:
         return "" if ns is None else f"{ns // 10**9}.{ns % 10**9:09d}"
 
-    return "".join('"{}",{},{}\n'.format(r.id.replace('"', '""'), time(r.first), time(r.second)) for r in rows)
+    return "".join(
+        '"{}",{},{}\n'.format(r.id.replace('"', '""'), time(r.first), time(r.second)) for r in rows
+    )
 
 
 _times = st.integers(T * 10**9, T * 10**9 + 5 * 10**9) | st.integers(T, T + 4).map(lambda s: s * 10**9)
 _rows = st.lists(
-    st.builds(Row, st.sampled_from(["a", "b", "c", "d", "00", "0", 'q"', "n\n", "x,y"]), _times, st.none() | _times),
+    st.builds(
+        Row, st.sampled_from(["a", "b", "c", "d", "00", "0", 'q"', "n\n", "x,y"]), _times, st.none() | _times
+    ),
     max_size=12,
 )
 
@@ -546,7 +599,9 @@ def test_agrees_with_the_reference(
 def test_many_rows_join_alike_in_memory_on_disk_and_with_any_number_of_threads(bench: Bench) -> None:
     n = 150_000
     p = bench.write("p.csv", "".join(f"m{i},{T}.{i:09d},{T + 1}\n" for i in range(n)))
-    c = bench.write("c.csv", "".join(f"m{i},{T + 1}.{i:09d},{T + 2}\n" for i in range(n - 1, -1, -1) if i % 1000))
+    c = bench.write(
+        "c.csv", "".join(f"m{i},{T + 1}.{i:09d},{T + 2}\n" for i in range(n - 1, -1, -1) if i % 1000)
+    )
     results = []
     for memory, threads in ((1 << 30, 2), (1, 1), (1, 3)):
         result = process(p, c, bench.out, memory_limit=memory, threads=threads)

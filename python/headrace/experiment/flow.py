@@ -45,12 +45,8 @@ class FlowOptions:
 
     timeout: float  #: from the start to the end of the case; then it has failed
     quiet: float = 0.2  #: without a change, before a complete count is believed
-    stall: float = (
-        5.0  #: without a change, before an incomplete count is believed, if the broker has nothing left
-    )
-    silence: float = (
-        40.0  #: the same if the broker cannot say; longer than consumers wait to take over from the dead
-    )
+    stall: float = 5.0  #: without a change, before an incomplete count is believed, if the broker has nothing left
+    silence: float = 40.0  #: the same if the broker cannot say; longer than consumers wait to take over from the dead
     stop_grace: float = 5.0  #: for programs to finish once told to
     interrupt_grace: float = 1.0  #: the same after Ctrl-C
 

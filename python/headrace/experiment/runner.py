@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from headrace.results import CaseFacts, Run, RunFolder
 
 #: Program counters whose sums over all programs are kept in run.json.
-_SUMS = ("bytes", "writes", "reads", "reconnects", "late", "cpu_ns", "redelivered")
+_SUMS = (
+    *("payload_bytes", "bytes_out", "bytes_in", "requests", "writes", "reads", "cpu_ns"),
+    *("reconnects", "resent", "redelivered", "dropped_by_broker"),
+)
 
 
 def run(
@@ -90,9 +93,7 @@ def _run_one(
     with broker_for(settings, folder.path) as broker:
         config = broker.config()
         folder.set_server(config)
-        setting = Setting(
-            record.segments, folder.anchor, seed, record.append_series, view, interrupt, programs
-        )
+        setting = Setting(record.segments, folder.anchor, seed, record.append_series, view, interrupt, programs)
         outcome = run_case(settings, broker, setting)
     view.end(outcome.elapsed_s, outcome.totals, outcome.failures)
     record.finish(facts_of(settings, outcome, config))
@@ -130,16 +131,10 @@ def _notes(server: dict[str, Any]) -> tuple[str, ...]:
 
 def _window_full(outcome: Outcome, threads: int) -> float | None:
     """Share of the producers' time in which a full window held a send back, or None when they did not say."""
-    times = [(s["window_full_ns"], s["elapsed_ns"]) for s in outcome.producers if s.get("elapsed_ns")]
-    if not times:
-        return None
-    share: float = sum(full for full, _ in times) / (threads * sum(whole for _, whole in times))
-    return min(1.0, share)
+    waited = sum(s.get("window_full_ns", 0) for s in outcome.producers)
+    worked = sum(max(0, s.get("last_ns", 0) - s.get("first_ns", 0)) for s in outcome.producers)
+    return min(1.0, waited / (threads * worked)) if worked else None
 
 
 def _sums(programs: list[dict[str, Any]]) -> dict[str, int]:
-    return {
-        name: sum(p[name] for p in programs if name in p)
-        for name in _SUMS
-        if any(name in p for p in programs)
-    }
+    return {name: sum(p[name] for p in programs if name in p) for name in _SUMS if any(name in p for p in programs)}
