@@ -173,14 +173,14 @@ def percentiles(row: Mapping[str, Any], *, open_loop: bool) -> str:
     """Percentiles of the durations; with a schedule also from the intended time."""
     names = list(DURATIONS) if open_loop else ["processing_latency", "send_time"]
     titles = {n: n.removesuffix("_latency").removesuffix("_time").replace("_", " ") for n in DURATIONS}
-    head = ["percentile", *(titles[n] for n in names)]
+    head = ["", *(titles[n] for n in names)]
     rows = [[p, *(number(row.get(f"{n}_{p}")) for n in names)] for p in (*PERCENTILES, "max")]
     return table(head, rows)
 
 
 def ledger(row: Mapping[str, Any]) -> str:
     """What became of every message."""
-    rows = [[esc(name), flagged(name, row.get(name)), esc(meaning)] for name, meaning in _LEDGER]
+    rows = [[_breakable(name), flagged(name, row.get(name)), esc(meaning)] for name, meaning in _LEDGER]
     return table(["ledger", "count", ""], rows, kind="ledger")
 
 
