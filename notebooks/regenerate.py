@@ -36,7 +36,9 @@ def store(source: Path, target: Path) -> None:
     for name in KEPT:
         shutil.copy(source / name, target / name)
     document = json.loads((source / "run.json").read_text(encoding="utf-8"))
+    document["process"] = {}
     document["machine"]["host"] = None
+    document["machine"]["kernel"] = document["machine"]["kernel"].split("-")[0]
     document["command"] = ["headrace", "run", f"notebooks/{SPEC.name}"]
     document["server"] = _without_paths(document["server"] or {})
     for case in document["cases"]:

@@ -14,7 +14,7 @@ from headrace.report import charts
 from headrace.report.text import DASH, ms, number, size
 from headrace.results import CaseFacts, RunFolder, from_csv, load
 
-_VOID = {"meta", "br", "img", "input", "link", "hr"}
+_VOID = {"meta", "wbr", "br", "img", "input", "link", "hr"}
 _SVG_EMPTY = {"line", "polyline", "polygon"}
 
 
@@ -180,7 +180,8 @@ def test_numbers_for_people() -> None:
         (charts.Axis("linear", 0, 2.1), ["0", "1", "2"]),
         (charts.Axis("linear", 0, 1.0), ["0", "0.25", "0.5", "0.75", "1"]),
         (charts.Axis("log", 0.07, 7), ["0.1", "0.2", "0.5", "1", "2", "5"]),
-        (charts.Axis("log", 0.01, 10_000), ["0.01", "1", "100", "10,000"]),
+        (charts.Axis("log", 0.01, 10_000), ["0.01", "1", "100", "10 k"]),
+        (charts.Axis("linear", 0, 1_100_000), ["0", "500 k", "1 M"]),
         (charts.Axis("percentile", 0, 0.9995), ["0%", "90%", "99%", "99.9%"]),
     ],
 )

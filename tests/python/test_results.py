@@ -372,6 +372,23 @@ def test_exports_in_the_seeds_format_can_be_read_back(tmp_path: Path) -> None:
     )
 
 
+def test_summary_and_the_data_processor_agree(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    took = rng.integers(1, 5 * MS, 700)
+    messages = [
+        Message(f"m{i}", i * 7 * MS, i * 7 * MS + int(t), (i * 7 * MS + int(2 * t),)) for i, t in enumerate(took)
+    ]
+    path = make_run(tmp_path, {"x": lambda _: [*messages, Message("lost", 0, 5)]})
+    (exported,) = path.glob("exports/*/summary.csv")
+    processor = pd.read_csv(exported).set_index("metric")["value"]
+    row = load(path).summary.iloc[0]
+    shared = [name for name in processor.index if name in row.index and name != "verdict"]
+    assert {*seed_metrics(), "processing_latency_p99.9", "lost", "acked"} <= set(shared)
+    for name in shared:
+        assert float(processor[name]) == pytest.approx(float(row[name]), abs=1e-6), name
+    assert processor["verdict"] == row["verdict"]
+
+
 def test_run_shows_itself(tmp_path: Path) -> None:
     run = load(make_run(tmp_path, {"<b>": lambda _: steady(3)}, name="a <script>"))
     assert repr(run).startswith("<Run 'a <script>' VALID, 1 cases")

@@ -133,8 +133,9 @@ def latency_over_time(times: Times, origin: int, width: int) -> str:
     time."""
     name = "processing_latency" if len(times.durations_ns("processing_latency")) else "send_time"
     start, end, _ = DURATIONS[name]
+    event = "receipt" if end == "received" else "acknowledgement"
     both = times.present[start] & times.present[end]
-    at = (times.values[start][both] - origin) // width
+    at = (times.values[end][both] - origin) // width
     took = (times.values[end][both] - times.values[start][both]) / 1e6
     if not len(took):
         return ""
@@ -154,7 +155,7 @@ def latency_over_time(times: Times, origin: int, width: int) -> str:
     ]
     y = fitting([line.y for line in lines], "ms")
     bins = int(steps[-1]) + 1
-    note = f"By time of sending, in steps of {_width_text(width)}."
+    note = f"By time of {event}, in steps of {_width_text(width)}."
     return _over_time(f"{_NAMES[name].capitalize()} over time", lines, y, bins, width, note)
 
 

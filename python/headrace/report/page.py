@@ -129,7 +129,7 @@ def case_section(index: int, name: str, cases: list[Case], total: int) -> str:
     chips = "".join(tables.chip(v) for v in dict.fromkeys(c.verdict for c in cases))
     first = cases[0]
     params = "".join(
-        f"<span><i>{esc(k)}</i> {esc(v)}</span>" for k, v in first.params.items() if not isinstance(v, dict | list)
+        f"<span><i>{esc(k)}</i> {esc(tables.plain(k, v))}</span>" for k, v in tables.flatten(first.params) if v != ""
     )
     expect = f"<p class=note>This case was made to be {esc(first.expect)}.</p>" if first.expect else ""
     if len(cases) == 1:
@@ -158,7 +158,7 @@ def one(case: Case) -> str:
         + "<h3>The sixteen metrics</h3>"
         + tables.sixteen(row)
         + (f"<h3>Charts</h3><div class=charts>{charts}</div>" if charts else "")
-        + '<div class="columns"><div><h3>Percentiles</h3>'
+        + '<div class="columns"><div><h3>Percentiles, ms</h3>'
         + tables.percentiles(row, open_loop=open_loop)
         + "<h3>Rates and their bound</h3>"
         + tables.rates(row)
