@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from headrace import errors
 from headrace._core.ledger import Ledger, count_meanings
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from headrace import errors
-from headrace.mq import ProcessResult, process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from headrace import errors
+from headrace.mq import ProcessResult, process
 
 T = 1_617_516_000
 
@@ -152,9 +153,7 @@ def test_received_and_never_sent_is_an_orphan(bench: Bench) -> None:
 def test_twice_in_one_producer_is_a_retry_and_the_earliest_send_counts(bench: Bench) -> None:
     result = bench.run(f"a,{T + 1},{T + 2}\na,{T},{T + 3}\n", f"a,{T + 2},{T}\n")
     assert (result.verdict, result.counts["retries"], result.counts["sent"]) == ("valid", 1, 1)
-    assert bench.rows("latencies.csv") == [
-        {"id": "a", "processing_ms": "2000.000000", "send_ms": "2000.000000"}
-    ]
+    assert bench.rows("latencies.csv") == [{"id": "a", "processing_ms": "2000.000000", "send_ms": "2000.000000"}]
     assert bench.problems() == [("retry", "a", 2)]
 
 
@@ -164,9 +163,7 @@ def test_the_same_id_with_two_producers_is_invalid(bench: Bench) -> None:
     result = process(str(bench.folder / "p*.csv"), c, bench.out)
     assert (result.verdict, result.exit_code, result.counts["shared"]) == ("invalid", 3, 1)
     assert result.counts["sent"] == 2
-    assert ("shared", "a", str(p2)) in [
-        (r["problem"], r["id"], r["file"]) for r in bench.rows("problems.csv")
-    ]
+    assert ("shared", "a", str(p2)) in [(r["problem"], r["id"], r["file"]) for r in bench.rows("problems.csv")]
     assert str(p1) not in [row["file"] for row in bench.rows("problems.csv") if row["problem"] == "shared"]
 
 
@@ -294,9 +291,7 @@ def test_a_long_id_is_kept_whole(bench: Bench) -> None:
         ("id,sent,acked", "not a time"),
     ],
 )
-def test_an_unreadable_row_is_listed_warned_about_and_spoils_nothing(
-    bench: Bench, row: str, says: str
-) -> None:
+def test_an_unreadable_row_is_listed_warned_about_and_spoils_nothing(bench: Bench, row: str, says: str) -> None:
     result = bench.run(f'a,{T},{T}\n{row}\n"z",{T},{T}\n', f"a,{T},{T}\nz,{T},{T}\n")
     assert (result.verdict, result.counts["unreadable"], result.counts["matched"]) == ("valid", 1, 2)
     (problem,) = bench.rows("problems.csv")
@@ -306,9 +301,7 @@ def test_an_unreadable_row_is_listed_warned_about_and_spoils_nothing(
         str(bench.folder / "p.csv"),
     )
     assert says in problem["detail"]
-    assert result.warnings == [
-        f"{bench.folder}/p.csv: 1 row could not be read: line 2, which {problem['detail']}"
-    ]
+    assert result.warnings == [f"{bench.folder}/p.csv: 1 row could not be read: line 2, which {problem['detail']}"]
 
 
 def test_a_first_row_with_a_number_is_no_header(bench: Bench) -> None:
@@ -362,9 +355,7 @@ def test_files_with_nothing_in_common_fail_with_one_reason(bench: Bench) -> None
     assert not list(bench.out.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("sent", "received"), [("", ""), ("", f"a,{T}\n"), (f"a,{T}\n", ""), ("id,sent\n", "\n\n")]
-)
+@pytest.mark.parametrize(("sent", "received"), [("", ""), ("", f"a,{T}\n"), (f"a,{T}\n", ""), ("id,sent\n", "\n\n")])
 def test_empty_files_fail_with_one_reason(bench: Bench, sent: str, received: str) -> None:
     result = bench.run(sent, received)
     assert (result.verdict, result.exit_code) == ("failed", 1)
@@ -503,11 +494,7 @@ def reference(producers: list[list[Row]], consumers: list[list[Row]]) -> dict[st
     received = {i: min(row.first for row in rows) for i, rows in receipts.items()}
     order = {i: min(n for n, _ in rows) for i, rows in sends.items()}
     reordered = sum(
-        any(
-            order[j] == order[i] and sent[j] < sent[i] and received[j] > received[i]
-            for j in sent
-            if j in received
-        )
+        any(order[j] == order[i] and sent[j] < sent[i] and received[j] > received[i] for j in sent if j in received)
         for i in sent
         if i in received
     )
@@ -555,16 +542,12 @@ def _text(rows: list[Row]) -> str:
     def time(ns: int | None) -> str:
         return "" if ns is None else f"{ns // 10**9}.{ns % 10**9:09d}"
 
-    return "".join(
-        '"{}",{},{}\n'.format(r.id.replace('"', '""'), time(r.first), time(r.second)) for r in rows
-    )
+    return "".join('"{}",{},{}\n'.format(r.id.replace('"', '""'), time(r.first), time(r.second)) for r in rows)
 
 
 _times = st.integers(T * 10**9, T * 10**9 + 5 * 10**9) | st.integers(T, T + 4).map(lambda s: s * 10**9)
 _rows = st.lists(
-    st.builds(
-        Row, st.sampled_from(["a", "b", "c", "d", "00", "0", 'q"', "n\n", "x,y"]), _times, st.none() | _times
-    ),
+    st.builds(Row, st.sampled_from(["a", "b", "c", "d", "00", "0", 'q"', "n\n", "x,y"]), _times, st.none() | _times),
     max_size=12,
 )
 
@@ -599,9 +582,7 @@ def test_agrees_with_the_reference(
 def test_many_rows_join_alike_in_memory_on_disk_and_with_any_number_of_threads(bench: Bench) -> None:
     n = 150_000
     p = bench.write("p.csv", "".join(f"m{i},{T}.{i:09d},{T + 1}\n" for i in range(n)))
-    c = bench.write(
-        "c.csv", "".join(f"m{i},{T + 1}.{i:09d},{T + 2}\n" for i in range(n - 1, -1, -1) if i % 1000)
-    )
+    c = bench.write("c.csv", "".join(f"m{i},{T + 1}.{i:09d},{T + 2}\n" for i in range(n - 1, -1, -1) if i % 1000))
     results = []
     for memory, threads in ((1 << 30, 2), (1, 1), (1, 3)):
         result = process(p, c, bench.out, memory_limit=memory, threads=threads)

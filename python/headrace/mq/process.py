@@ -92,8 +92,7 @@ class ProcessResult:
         cell = "<td style='text-align:right'>{}</td>".format
         head = "".join(f"<th>{name}</th>" for name in ("", *_FIGURES))
         body = "".join(
-            f"<tr><th>{title}</th>{''.join(cell(v) for v in self._figures(key))}</tr>"
-            for key, title in _SERIES
+            f"<tr><th>{title}</th>{''.join(cell(v) for v in self._figures(key))}</tr>" for key, title in _SERIES
         )
         counts = ", ".join(f"{name} {self.counts[name]:,}" for name in _COUNTS)
         notes = "".join(f"<li>{html.escape(text)}</li>" for text in [*self.reasons, *self.warnings])
@@ -139,9 +138,7 @@ def process(
     sent, received = expand(producers, "producers"), expand(consumers, "consumers")
     _refuse_twice([*sent, *received])
     if memory_limit <= 0 or threads < 0:
-        raise InvalidArgument(
-            f"memory_limit must be positive and threads not negative: {memory_limit}, {threads}"
-        )
+        raise InvalidArgument(f"memory_limit must be positive and threads not negative: {memory_limit}, {threads}")
     found = ledger.process(sent, received, os.fspath(out), memory_limit=memory_limit, threads=threads)
     return ProcessResult(
         verdict=found["verdict"],
@@ -170,9 +167,7 @@ def expand(paths: Paths, what: str) -> list[str]:
             continue
         matches = sorted(glob.glob(path)) if glob.has_magic(path) else []
         if not matches:
-            raise NotFound(
-                f"{what}: {path}: " + ("no file matches" if glob.has_magic(path) else "no such file")
-            )
+            raise NotFound(f"{what}: {path}: " + ("no file matches" if glob.has_magic(path) else "no such file"))
         files += matches
     if not files:
         raise InvalidArgument(f"{what}: no files given")
