@@ -23,7 +23,7 @@
 namespace headrace::measure {
 
 struct csv_options {
-    clock_anchor anchor;                   ///< From monotonic times to the epoch.
+    clock_anchor anchor{};                 ///< From monotonic times to the epoch.
     std::size_t chunk_bytes = 256 * 1024;  ///< Formatted before it is handed over.
 };
 

@@ -16,11 +16,11 @@
 namespace headrace::measure {
 
 struct segment_options {
-    std::string path;                          ///< Created; a file that exists is refused, it may be evidence.
+    std::string path{};                        ///< Created; a file that exists is refused, it may be evidence.
     row_kind kind = row_kind::sent;            ///< Which of the two rows it takes.
     detail_level detail = detail_level::full;  ///< summary is refused: it has no segment.
-    std::string program;                       ///< Who writes, for people.
-    clock_anchor anchor;                       ///< The run's anchor.
+    std::string program{};                     ///< Who writes, for people.
+    clock_anchor anchor{};                     ///< The run's anchor.
     std::size_t block_bytes = 64 * 1024;       ///< Buffered before a write, rounded down to whole rows (at least one).
 };
 
