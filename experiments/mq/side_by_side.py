@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ server us/msg  user and system CPU of redis-server while the client ran"""
 def main() -> int:
     """Run what the command line asks for."""
     args = parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way that stops servers and removes files
     try:
         chosen = select(args)
         return Comparison(args, chosen).run()
