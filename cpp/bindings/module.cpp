@@ -5,6 +5,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.doc() = "The native half of headrace. Use the public modules (headrace.mq, headrace.redis, ...) instead.";
     headrace::bindings::register_errors(m);
     headrace::bindings::register_base(m);
+    headrace::bindings::register_measure(m);
     headrace::bindings::register_redis(m);
     headrace::bindings::register_mq(m);
+    headrace::bindings::register_mq_clients(m);
+    headrace::bindings::register_ledger(m);
 }

@@ -1,5 +1,6 @@
 // headrace._core: version, build configuration, clocks.
 #include <headrace/base/clock.hpp>
+#include <headrace/net/runtime.hpp>
 
 #include "build_info.hpp"
 #include "registers.hpp"
@@ -47,6 +48,8 @@ void register_base(py::module_& m) {
             return py::make_tuple(a.monotonic.count(), a.epoch.count());
         },
         "(monotonic_ns, epoch_ns) read at one moment.");
+    m.def("stop_runtime", &net::runtime::stop_shared, py::call_guard<py::gil_scoped_release>(),
+          "Stops the default runtime's I/O threads; called at exit.");
 }
 
 }  // namespace headrace::bindings

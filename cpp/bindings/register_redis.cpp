@@ -128,8 +128,6 @@ void register_redis(py::module_& parent) {
             d["reconnects"] = s.reconnects;
             return d;
         });
-    m.def("stop_runtime", &net::runtime::stop_shared, py::call_guard<py::gil_scoped_release>(),
-          "Stops the default runtime's I/O threads; called at exit.");
 }
 
 }  // namespace headrace::bindings

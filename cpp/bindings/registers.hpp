@@ -9,7 +9,10 @@ namespace headrace::bindings {
 
 void register_errors(py::module_& m);
 void register_base(py::module_& m);
+void register_measure(py::module_& m);
 void register_redis(py::module_& m);
 void register_mq(py::module_& m);
+void register_mq_clients(py::module_& m);
+void register_ledger(py::module_& m);
 
 }  // namespace headrace::bindings

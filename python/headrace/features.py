@@ -49,6 +49,11 @@ def build_config() -> dict[str, Any]:
     return {**_core.build_config(), "features": {name: f.built for name, f in _FEATURES.items()}}
 
 
+def names() -> tuple[str, ...]:
+    """The features that headrace knows, built in or not."""
+    return tuple(sorted(_FEATURES))
+
+
 def has(feature: str) -> bool:
     """Whether this build has ``feature``; ``build_config()["features"]`` lists the names.
 

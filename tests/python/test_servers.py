@@ -9,6 +9,7 @@ import pytest
 
 from headrace import errors
 from headrace.servers import PrivateServer, RedisProbe, RedisServer
+from headrace.servers.filesystem import filesystem_of
 from headrace.servers.launch import find_binary
 from headrace.servers.resp import RespClient
 
@@ -72,6 +73,18 @@ def test_config_says_what_an_acknowledgement_means(make_redis_server):
 )
 def test_each_way_in_works_by_url_alone(make_redis_server, settings):
     assert make_redis_server(**settings).call("PING") == b"PONG"
+
+
+def test_a_deep_folder_does_not_break_the_unix_socket(tmp_path):
+    deep = tmp_path / ("d" * 100)
+    with RedisServer(unix_socket=True, directory=deep) as server:
+        assert server.call("PING") == b"PONG"
+        assert not server.url.startswith(f"unix://{deep}")
+
+
+def test_the_file_system_under_the_data_is_named(redis_server):
+    assert redis_server.config()["data_filesystem"] == filesystem_of(redis_server.directory)
+    assert filesystem_of("/proc/self") == "proc"
 
 
 def test_a_password_is_demanded(make_redis_server):

@@ -25,9 +25,12 @@ failure token_bucket::check(double rate, double burst) {
     return {};
 }
 
+long double token_bucket::inflow(ns now) const noexcept {
+    return std::max(0.0L, static_cast<long double>((now - origin_).count()) * rate_ / second);
+}
+
 long double token_bucket::level_at(ns now) const noexcept {
-    const long double inflow = static_cast<long double>((now - origin_).count()) * rate_ / second;
-    return std::min<long double>(burst_, burst_ - taken_ + std::max(inflow, 0.0L));
+    return std::min<long double>(burst_, burst_ - taken_ + inflow(now));
 }
 
 double token_bucket::level(ns now) const noexcept {
@@ -46,7 +49,9 @@ ns token_bucket::ready_at(double n, ns now) const noexcept {
 
 bool token_bucket::try_take(double n, ns now) noexcept {
     if (ready_at(n, now) > now) return false;
-    if (level_at(now) >= static_cast<long double>(burst_)) {
+    const long double overflow = inflow(now) - taken_;
+    // An overflow of less than 1 ns comes from rounding in ready_at() and stays credited, so that it does not add up.
+    if (overflow * second >= static_cast<long double>(rate_)) {
         origin_ = std::max(origin_, now);
         taken_ = 0.0L;
     }

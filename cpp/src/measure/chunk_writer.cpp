@@ -44,12 +44,15 @@ failure chunk_writer::open(const chunk_writer_options& options) {
     return {};
 }
 
+bool chunk_writer::must_wait(std::size_t bytes) const {
+    return !closing_ && !why_ && queued_bytes_ != 0 && queued_bytes_ + bytes > max_queue_bytes_;
+}
+
 bool chunk_writer::push(std::string chunk) {
     const lock_guard lock(m_);
-    const auto full = [&] { return queued_bytes_ != 0 && queued_bytes_ + chunk.size() > max_queue_bytes_; };
-    if (!closing_ && !why_ && full()) {
+    if (must_wait(chunk.size())) {
         const ns since = monotonic_now();
-        while (!closing_ && !why_ && full()) drained_.wait(m_);
+        while (must_wait(chunk.size())) drained_.wait(m_);
         stalled_.fetch_add((monotonic_now() - since).count(), std::memory_order_relaxed);
     }
     if (closing_ || why_) return false;
@@ -139,6 +142,7 @@ failure chunk_writer::close(ns patience) {
         }
         if (!drained) out_.abort();
         thread_.join();
+        out_.close();
     }
     return why();
 }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <headrace/measure/fd_output.hpp>
 #include <string>
+#include <utility>
 
 namespace headrace::measure {
 namespace {
@@ -24,8 +25,12 @@ int reopen(int fd) noexcept {
 }  // namespace
 
 fd_output::~fd_output() {
-    if (own_fd_ >= 0) ::close(own_fd_);
-    if (wake_fd_ >= 0) ::close(wake_fd_);
+    close();
+}
+
+void fd_output::close() noexcept {
+    if (own_fd_ >= 0) ::close(std::exchange(own_fd_, -1));
+    if (wake_fd_ >= 0) ::close(std::exchange(wake_fd_, -1));
 }
 
 failure fd_output::open(int fd) {

@@ -15,7 +15,7 @@ bool continues_character(char c) noexcept {
 }  // namespace
 
 id_key fold_long_id(std::string_view id) noexcept {
-    std::size_t prefix = std::min(id.size(), prefix_width);
+    std::size_t prefix = std::min({id.size(), prefix_width, id.find('\0')});
     while (prefix > 0 && prefix < id.size() && continues_character(id[prefix])) --prefix;
 
     id_key key{};

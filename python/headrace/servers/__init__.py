@@ -11,8 +11,9 @@ They need no part of headrace's own clients, so they serve as test fixtures for 
 
 from __future__ import annotations
 
-from headrace.servers.base import PrivateServer, Usage
+from headrace.servers.base import PrivateServer
 from headrace.servers.redis import RedisServer
 from headrace.servers.redis_probe import RedisProbe
+from headrace.servers.usage import Usage
 
 __all__ = ["PrivateServer", "RedisProbe", "RedisServer", "Usage"]

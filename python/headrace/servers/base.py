@@ -16,21 +16,15 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from headrace import errors
 from headrace.servers.launch import find_binary, tied
+from headrace.servers.usage import Usage, process_usage
 
 _HOST = "127.0.0.1"
 _PORT_ATTEMPTS = 5
 _POLL_S = 0.01
-
-
-class Usage(NamedTuple):
-    """What a server process has used."""
-
-    cpu_seconds: float  #: user and system time since it was first started, restarts included
-    memory_bytes: int  #: resident now
 
 
 def free_port() -> int:
@@ -147,18 +141,13 @@ class PrivateServer(abc.ABC):
 
     def cpu_seconds(self) -> float:
         """User and system CPU seconds, summed over restarts."""
-        fields = self._proc_fields("stat")
-        if fields is None:
-            return self._cpu_before
-        # proc(5): the name in parentheses may hold spaces; utime and stime are the fields 14 and 15.
-        after_name = fields.rpartition(")")[2].split()
-        ticks = int(after_name[11]) + int(after_name[12])
-        return self._cpu_before + ticks / os.sysconf("SC_CLK_TCK")
+        seen = process_usage(self._process.pid) if self._process else None
+        return self._cpu_before + (seen.cpu_seconds if seen else 0.0)
 
     def memory_bytes(self) -> int:
         """Resident memory; 0 when it is not running."""
-        fields = self._proc_fields("statm")
-        return int(fields.split()[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+        seen = process_usage(self._process.pid) if self._process else None
+        return seen.memory_bytes if seen else 0
 
     def log_tail(self, lines: int = 15) -> str:
         """The end of the server's log."""
@@ -233,12 +222,3 @@ class PrivateServer(abc.ABC):
             process.kill()
             process.wait()
         self._process = None
-
-    def _proc_fields(self, name: str) -> str | None:
-        if self._process is None:
-            return None
-        try:
-            with open(f"/proc/{self._process.pid}/{name}") as f:
-                return f.read()
-        except OSError:
-            return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from urllib.parse import quote
 from headrace import errors
 from headrace.servers.base import PrivateServer
 from headrace.servers.certificate import self_signed
+from headrace.servers.filesystem import filesystem_of
 from headrace.servers.redis_probe import RedisProbe
 from headrace.servers.resp import RespClient, RespError
 
 _FSYNC = ("always", "everysec", "no")
+_LONGEST_SOCKET_PATH = 107  # unix(7)
 
 
 class RedisServer(PrivateServer):
@@ -29,7 +32,7 @@ class RedisServer(PrivateServer):
     unix_socket
         Listen on a socket file in the folder too; ``url`` is then ``unix:///...``.
     tls
-        Listen with TLS only, with a certificate made for 127.0.0.1 on the spot; ``url`` is then ``rediss://...?ca=FILE``.
+        Listen with TLS only, with a certificate made for 127.0.0.1 on the spot; ``url`` is then ``rediss://...?cafile=FILE``.
     extra
         Further lines of redis.conf, ``{"maxmemory": "64mb"}``.
 
@@ -74,11 +77,11 @@ class RedisServer(PrivateServer):
         if self._unix_socket:
             return f"unix://{login}{quote(str(self._socket_path))}"
         if self._tls:
-            return f"rediss://{login}{self.host}:{self.port}?ca={quote(str(self.directory / 'cert.pem'))}"
+            return f"rediss://{login}{self.host}:{self.port}?cafile={quote(str(self.directory / 'cert.pem'))}"
         return f"redis://{login}{self.host}:{self.port}"
 
     def config(self) -> dict[str, Any]:
-        return RedisProbe(self.url).config()
+        return {**RedisProbe(self.url).config(), "data_filesystem": filesystem_of(self.directory)}
 
     def call(self, *words: str | bytes | int | float) -> Any:
         """One command on a connection of its own, for looking at the server in tests; raises ServerError."""
@@ -87,7 +90,10 @@ class RedisServer(PrivateServer):
 
     @property
     def _socket_path(self) -> Path:
-        return self.directory / "redis.sock"
+        path = self.directory / "redis.sock"
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+            return path
+        return Path(tempfile.gettempdir()) / f"headrace-redis-{os.getpid()}-{self.port}.sock"
 
     def _argv(self) -> list[str]:
         settings = {**self._settings, "dir": str(self.directory), **self._listeners()}

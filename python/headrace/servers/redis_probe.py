@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.servers.base import Usage
 from headrace.servers.resp import RespClient, RespError
+from headrace.servers.usage import Usage
 
 # What changes the meaning or the cost of an acknowledgement.
 _SETTINGS = (

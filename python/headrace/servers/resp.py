@@ -112,9 +112,10 @@ def _connect(
 
 
 def _tls_context(query: dict[str, list[str]]) -> ssl.SSLContext:
-    authority = query.get("ca", [None])[0]
-    context = ssl.create_default_context(cafile=authority)
-    if query.get("verify", ["on"])[0] in ("off", "0", "false", "no"):
+    context = ssl.create_default_context(cafile=query.get("cafile", [None])[0])
+    if query.get("verify", ["1"])[0] == "0":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if certificate := query.get("certfile", [None])[0]:
+        context.load_cert_chain(certificate, query.get("keyfile", [None])[0])
     return context

@@ -33,11 +33,12 @@ public:
     double burst() const noexcept { return burst_; }
 
 private:
+    long double inflow(ns now) const noexcept;  ///< tokens since origin_
     long double level_at(ns now) const noexcept;
 
     double rate_;
     double burst_;
-    ns origin_;                 ///< the last moment at which the bucket was seen full
+    ns origin_;                 ///< a moment at which the bucket was full
     long double taken_ = 0.0L;  ///< tokens taken since origin_
 };
 

@@ -58,6 +58,7 @@ public:
 private:
     void run();
     bool next_chunk(std::string& chunk) HEADRACE_EXCLUDES(m_);
+    bool must_wait(std::size_t bytes) const HEADRACE_REQUIRES(m_);
     void keep_spare(std::string chunk) HEADRACE_REQUIRES(m_);
     void write_chunk(const std::string& chunk);
     void fail(failure why) HEADRACE_EXCLUDES(m_);

@@ -23,6 +23,9 @@ public:
 
     failure open(int fd);
 
+    /// Gives up what is its own of the descriptor: the reader of a pipe sees the end once the caller closes theirs.
+    void close() noexcept;
+
     /// Writes all of `bytes`, or says why not; `written` counts what went out either way.
     failure write(std::string_view bytes, std::size_t& written);
 

@@ -65,6 +65,7 @@ public:
 
     // Slot i counts the values lower_bound(i) <= value < lower_bound(i + 1).
     std::span<const std::uint64_t> counts() const noexcept { return counts_; }
+    static constexpr std::size_t slot_count() noexcept { return slots; }
     static constexpr std::int64_t lower_bound(std::size_t slot) noexcept {
         if (slot >= slots) return highest + 1;
         if (slot < 2 * half) return static_cast<std::int64_t>(slot);

@@ -46,7 +46,7 @@ public:
     std::uint64_t torn_bytes() const noexcept { return torn_bytes_; }
     std::uint64_t rows() const noexcept { return rows_; }  ///< in the blocks read so far
     std::uint64_t bytes() const noexcept { return at_; }   ///< of the file read so far, without the torn tail
-    std::uint64_t size() const noexcept { return size_; }  ///< of the file at open()
+    std::uint64_t size() const noexcept { return size_; }  ///< of the file at open(), less the torn tail
     std::uint64_t max_rows() const noexcept;               ///< no more rows than this are left, from the size
 
 private:

@@ -49,6 +49,7 @@ public:
     std::uint64_t dropped() const noexcept { return dropped_; }  ///< given after a failure, or lost by it
     std::uint64_t bytes() const noexcept { return end_; }        ///< in the file
     const std::string& path() const noexcept { return path_; }
+    row_kind kind() const noexcept { return header_.kind; }
 
 private:
     char* slot(row_kind kind);

@@ -29,6 +29,8 @@ public:
     /// A window refilled ack by ack costs one small write each; half of it at once costs one large write.
     bool worth_refilling() const noexcept { return in_flight_ <= refill_at_; }
     std::uint64_t next_tag() const noexcept { return first_tag_ + entries_.size(); }
+    /// Every tag below it is acknowledged.
+    std::uint64_t first_tag() const noexcept { return first_tag_; }
 
     std::uint64_t add(ns intended, ns sent, std::uint32_t size) {
         const auto tag = next_tag();

@@ -1,0 +1,195 @@
+// headrace._core.mq: Producer and Consumer for threads.
+#include <pybind11/stl.h>
+
+#include <headrace/mq/consumer.hpp>
+#include <headrace/mq/producer.hpp>
+
+#include "errors.hpp"
+#include "registers.hpp"
+#include "waiting.hpp"
+
+namespace headrace::bindings {
+namespace {
+
+using mq::consumer;
+using mq::producer;
+
+// bytes and str without a copy, other buffers with one.
+py::object to_text(const py::object& data, std::string_view& view) {
+    py::object holder = data;
+    if (PyUnicode_Check(data.ptr())) {
+        Py_ssize_t size = 0;
+        const char* text = PyUnicode_AsUTF8AndSize(data.ptr(), &size);
+        if (text == nullptr) throw py::error_already_set();
+        view = {text, static_cast<std::size_t>(size)};
+        return holder;
+    }
+    if (!PyBytes_Check(data.ptr())) {
+        if (!PyObject_CheckBuffer(data.ptr())) {
+            throw py::type_error("a payload must be bytes, str or a buffer, not " + std::string(Py_TYPE(data.ptr())->tp_name));
+        }
+        holder = py::reinterpret_steal<py::object>(PyBytes_FromObject(data.ptr()));
+        if (!holder) throw py::error_already_set();
+    }
+    view = {PyBytes_AS_STRING(holder.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(holder.ptr()))};
+    return holder;
+}
+
+py::str send(producer& self, const py::object& payload, const py::object& id, double timeout) {
+    std::string_view bytes, name;
+    const auto keep_payload = to_text(payload, bytes);
+    const auto keep_id = id.is_none() ? id : to_text(id, name);
+    const ns deadline = monotonic_now() + to_ns(timeout);
+    std::string id_out;
+    for (;;) {
+        switch (self.try_send(bytes, name, id_out)) {
+            case producer::outcome::queued: return {id_out};
+            case producer::outcome::failed: throw failure_error(self.failed());
+            case producer::outcome::full: break;
+        }
+        const ns left = deadline - monotonic_now();
+        if (left.count() <= 0) {
+            throw failure_error(failure::of(errc::queue_full, "the window is full: every message allowed is unacknowledged"));
+        }
+        wait_for(left, [&](ns slice) { return self.wait_room(slice); });
+    }
+}
+
+py::list take_acks(producer& self) {
+    py::list out;
+    for (const auto& a : self.take_acks()) {
+        const py::object error = a.error ? py::reinterpret_steal<py::object>(static_cast<PyObject*>(make_exception(a.error)))
+                                         : py::object(py::none());
+        out.append(py::make_tuple(a.id, a.sent.count(), a.acked.count(), error));
+    }
+    return out;
+}
+
+void put_link(py::dict& d, const mq::link_counters& c) {
+    d["requests"] = c.requests;
+    d["writes"] = c.writes;
+    d["reads"] = c.reads;
+    d["bytes_out"] = c.bytes_out;
+    d["bytes_in"] = c.bytes_in;
+    d["reconnects"] = c.reconnects;
+    d["resent"] = c.resent;
+    d["dropped_by_broker"] = c.dropped_by_broker;
+}
+
+py::str decode(const std::string& text) {
+    auto decoded = py::reinterpret_steal<py::str>(
+        PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape"));
+    if (!decoded) throw py::error_already_set();
+    return decoded;
+}
+
+void register_producer(py::module_& m) {
+    py::classh<producer>(m, "Producer")
+        .def(py::init([](const std::string& url, const std::string& topic, std::size_t window, std::size_t batch,
+                         const std::string& instance, bool collect_acks, double give_up_after) {
+                 mq::producer_options o{url, topic, window, batch, instance, collect_acks, to_ns(give_up_after)};
+                 std::unique_ptr<producer> out;
+                 throw_if(producer::make(std::move(o), net::runtime::shared(), out));
+                 return out;
+             }),
+             py::kw_only(), py::arg("url"), py::arg("topic"), py::arg("window"), py::arg("batch"), py::arg("instance"),
+             py::arg("collect_acks"), py::arg("give_up_after"))
+        .def("wait_open",
+             [](producer& p, double timeout) {
+                 const bool open = wait_for(to_ns(timeout), [&](ns slice) { return p.wait_open(slice); });
+                 throw_if(p.failed());
+                 return open;
+             })
+        .def("send", &send, py::arg("payload"), py::arg("id"), py::arg("timeout"))
+        .def("flush",
+             [](producer& p, double timeout) {
+                 const bool settled = wait_for(to_ns(timeout), [&](ns slice) { return p.wait_settled(slice); });
+                 throw_if(p.failed());
+                 return settled;
+             })
+        .def("take_acks", &take_acks)
+        .def("close", &producer::close, py::call_guard<py::gil_scoped_release>())
+        .def_property_readonly("closed", &producer::closed)
+        .def("stats", [](const producer& p) {
+            const auto c = p.stats();
+            py::dict d;
+            d["sent"] = c.sent;
+            d["acked"] = c.acked;
+            d["failed"] = c.failed;
+            d["in_flight"] = c.in_flight;
+            put_link(d, c.link);
+            return d;
+        });
+}
+
+void register_consumer(py::module_& m) {
+    py::classh<mq::message>(m, "Message", "One received message.")
+        .def_property_readonly("id", [](const mq::message& x) { return decode(x.id); }, "The producer's id (str).")
+        .def_property_readonly("payload", [](const mq::message& x) { return py::bytes(x.payload); }, "bytes")
+        .def_property_readonly("broker_id", [](const mq::message& x) { return decode(x.broker_id); },
+                               "The broker's own name for it (str).")
+        .def_readonly("redelivered", &mq::message::redelivered, "It had been delivered before.")
+        .def_readonly("tag", &mq::message::tag, "This consumer's number for it, rising from 0.")
+        .def_property_readonly("received_ns", [](const mq::message& x) { return x.received.count(); }, "Monotonic ns.")
+        .def("__len__", [](const mq::message& x) { return x.payload.size(); })
+        .def("__repr__", [](const mq::message& x) {
+            return py::str("<Message {} {} bytes{}>")
+                .format(decode(x.id), x.payload.size(), x.redelivered ? " redelivered" : "");
+        });
+    py::classh<consumer>(m, "Consumer")
+        .def(py::init([](const std::string& url, const std::string& topic, const std::string& group, const std::string& name,
+                         std::size_t batch, std::size_t prefetch, double claim_idle, double give_up_after) {
+                 mq::consumer_options o{url, topic, group, name, batch, prefetch, to_ns(claim_idle), to_ns(give_up_after)};
+                 std::unique_ptr<consumer> out;
+                 throw_if(consumer::make(std::move(o), net::runtime::shared(), out));
+                 return out;
+             }),
+             py::kw_only(), py::arg("url"), py::arg("topic"), py::arg("group"), py::arg("name"), py::arg("batch"),
+             py::arg("prefetch"), py::arg("claim_idle"), py::arg("give_up_after"))
+        .def("wait_open",
+             [](consumer& c, double timeout) {
+                 const bool open = wait_for(to_ns(timeout), [&](ns slice) { return c.wait_open(slice); });
+                 throw_if(c.failed());
+                 return open;
+             })
+        .def("receive",
+             [](consumer& c, double timeout, std::size_t most) {
+                 std::vector<mq::message> got;
+                 const bool some = wait_for(to_ns(timeout), [&](ns slice) { return c.receive(slice, most, got) || c.failed(); });
+                 if (got.empty() && some) throw failure_error(c.failed());
+                 py::list out;
+                 for (auto& message : got) out.append(py::cast(std::move(message)));
+                 return out;
+             })
+        .def("ack", &consumer::ack, py::call_guard<py::gil_scoped_release>())
+        .def("ack_through", &consumer::ack_through, py::call_guard<py::gil_scoped_release>())
+        .def("flush",
+             [](consumer& c, double timeout) {
+                 const bool settled = wait_for(to_ns(timeout), [&](ns slice) { return c.wait_settled(slice); });
+                 throw_if(c.failed());
+                 return settled;
+             })
+        .def("close", &consumer::close, py::call_guard<py::gil_scoped_release>())
+        .def_property_readonly("closed", &consumer::closed)
+        .def("stats", [](const consumer& c) {
+            const auto s = c.stats();
+            py::dict d;
+            d["received"] = s.received;
+            d["acked"] = s.acked;
+            d["redelivered"] = s.redelivered;
+            d["unacked"] = s.unacked;
+            d["waiting"] = s.waiting;
+            put_link(d, s.link);
+            return d;
+        });
+}
+
+}  // namespace
+
+void register_mq_clients(py::module_& parent) {
+    py::module_ m = parent.attr("mq");
+    register_producer(m);
+    register_consumer(m);
+}
+
+}  // namespace headrace::bindings

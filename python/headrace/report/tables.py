@@ -1,0 +1,211 @@
+"""The tables of the report. Everything that comes from data goes through ``esc``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from headrace.report.text import DASH, esc, known, ms, number, rate
+from headrace.results.run import Case
+from headrace.results.schema import DURATIONS, PERCENTILES, STATISTICS
+
+_SIXTEEN = (
+    ("Processing latency", "processing_latency", ms),
+    ("Send time", "send_time", ms),
+    ("Processing throughput", "processing_throughput", rate),
+    ("Send throughput", "send_throughput", rate),
+)
+_LEDGER = (
+    ("sent", "ids sent"),
+    ("acked", "acknowledged by the broker"),
+    ("unacked", "without an acknowledgement"),
+    ("received", "received at least once"),
+    ("lost", "acknowledged, never received"),
+    ("orphaned", "received, never sent"),
+    ("shared", "sent by two producers"),
+    ("duplicated", "further receipts of an id"),
+    ("redelivered", "receipts flagged as redelivered"),
+    ("retries", "further sends of an id"),
+    ("reordered", "overtook an earlier message"),
+    ("negative_latency", "received before sent"),
+    ("negative_send_time", "acknowledged before sent"),
+    ("unreadable", "rows that could not be read"),
+    ("torn", "last rows cut short"),
+)
+_MUST_BE_ZERO = frozenset({"lost", "orphaned", "shared", "negative_latency", "negative_send_time"})
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "", texts: int = 1) -> str:
+    """A table of ready HTML cells. ``kind`` ``stack`` turns rows into cards on a narrow screen."""
+    labels = "".join(f"<th scope=col{' class=t' if i < texts else ''}>{esc(h)}</th>" for i, h in enumerate(head))
+    body = ""
+    for row in rows:
+        cells = f"<th scope=row>{row[0]}</th>"
+        for i, cell in enumerate(row[1:], 1):
+            cells += f'<td{" class=t" if i < texts else ""} data-l="{esc(head[i])}">{cell}</td>'
+        body += f"<tr>{cells}</tr>"
+    inner = f"<thead><tr>{labels}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="scroll"><table class="{kind}">{inner}</table></div>'
+
+
+def chip(verdict: str) -> str:
+    """A coloured word."""
+    return f'<span class="chip {esc(verdict)}">{esc(verdict)}</span>'
+
+
+def overview(groups: Mapping[str, Sequence[Case]]) -> str:
+    """One row per case; medians over its repeats."""
+    head = [
+        "case",
+        "verdict",
+        "messages",
+        "acked",
+        "received",
+        "processing p50",
+        "p99",
+        "send p50",
+        "p99",
+        "lost",
+        "duplicates",
+    ]
+    repeated = any(len(cases) > 1 for cases in groups.values())
+    if repeated:
+        head.insert(2, "repeats")
+    rows = []
+    for number_, (name, cases) in enumerate(groups.items(), 1):
+        rows_ = [c.summary for c in cases]
+        verdicts = "".join(chip(v) for v in dict.fromkeys(c.verdict for c in cases))
+        row = [
+            f'<a href="#case-{number_}">{esc(name)}</a>',
+            verdicts,
+            number(middle(rows_, "sent")),
+            rate(middle(rows_, "acked_rate")),
+            rate(middle(rows_, "received_rate")),
+            *(ms(middle(rows_, f"{d}_{p}")) for d in ("processing_latency", "send_time") for p in ("p50", "p99")),
+            flagged("lost", sum(int(r["lost"] or 0) for r in rows_)),
+            number(sum(int(r["duplicated"] or 0) for r in rows_)),
+        ]
+        if repeated:
+            row.insert(2, str(len(cases)))
+        rows.append(row)
+    return table(head, rows, kind="stack", texts=2)
+
+
+def ranges(groups: Mapping[str, Sequence[Case]]) -> str:
+    """Processing latency (send time where nothing was received) of each case as a bar from p50 to p99, log
+    scale."""
+    name = "processing_latency"
+    rows = [(case, [c.summary for c in cases]) for case, cases in groups.items()]
+    if not any(known(middle(r, "processing_latency_p50")) for _, r in rows):
+        name = "send_time"
+    spans = [(case, middle(r, f"{name}_p50"), middle(r, f"{name}_p99")) for case, r in rows]
+    drawn = [(case, low, high) for case, low, high in spans if low and high]
+    if len(drawn) < 2:
+        return ""
+    least, most = min(s[1] for s in drawn) / 1.3, max(s[2] for s in drawn) * 1.3
+
+    def at(value: float) -> float:
+        return 100 * math.log(value / least) / math.log(most / least)
+
+    bars = "".join(
+        f"<div><span class=who>{esc(case)}</span><span class=what>{ms(low)} to {ms(high)}</span>"
+        f'<span class=track><span class=bar style="left:{at(low):.1f}%;'
+        f'width:{max(at(high) - at(low), 0.5):.1f}%">'
+        "</span></span></div>"
+        for case, low, high in drawn
+    )
+    title = name.replace("_", " ")
+    return f"<h3>{title}, p50 to p99 (log scale)</h3><div class=ranges>{bars}</div>"
+
+
+def repeats(cases: Sequence[Case]) -> str:
+    """One row per repeat of a case, and their median."""
+    head = ["repeat", "verdict", "acked", "received", "processing p50", "p99", "send p50", "p99", "lost"]
+
+    def cells(row: Mapping[str, Any]) -> list[str]:
+        latencies = [ms(row[f"{d}_{p}"]) for d in ("processing_latency", "send_time") for p in ("p50", "p99")]
+        return [rate(row["acked_rate"]), rate(row["received_rate"]), *latencies]
+
+    rows = [[str(c.repeat), chip(c.verdict), *cells(c.summary), flagged("lost", c.summary["lost"] or 0)] for c in cases]
+    all_ = [c.summary for c in cases]
+    names = [
+        "acked_rate",
+        "received_rate",
+        *(f"{d}_{p}" for d in ("processing_latency", "send_time") for p in ("p50", "p99")),
+    ]
+    rows.append(["median", "", *cells({n: middle(all_, n) for n in names}), ""])
+    return table(head, rows, kind="stack", texts=2)
+
+
+def middle(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """The median of a column over ``rows``; None when one of them did not measure it."""
+    values = [row.get(name) for row in rows]
+    numbers = [float(v) for v in values if v is not None and known(v)]
+    return median(numbers) if numbers and len(numbers) == len(values) else None
+
+
+def flagged(name: str, value: Any) -> str:
+    """A count, in the colour of an error when it should be 0."""
+    text = number(value)
+    return f"<b class=bad>{text}</b>" if name in _MUST_BE_ZERO and known(value) and value > 0 else text
+
+
+def sixteen(row: Mapping[str, Any]) -> str:
+    """The sixteen metrics of the experiment: four quantities, four statistics each."""
+    head = ["", "min", "max", "average", "std. deviation"]
+    rows = [[esc(title), *(show(row.get(f"{name}_{k}")) for k in STATISTICS)] for title, name, show in _SIXTEEN]
+    return table(head, rows, kind="stack wide")
+
+
+def percentiles(row: Mapping[str, Any], *, open_loop: bool) -> str:
+    """Percentiles of the durations; with a schedule also from the intended time."""
+    names = list(DURATIONS) if open_loop else ["processing_latency", "send_time"]
+    titles = {n: n.removesuffix("_latency").removesuffix("_time").replace("_", " ") for n in DURATIONS}
+    head = ["percentile", *(titles[n] for n in names)]
+    rows = [[p, *(ms(row.get(f"{n}_{p}")) for n in names)] for p in (*PERCENTILES, "max")]
+    return table(head, rows)
+
+
+def ledger(row: Mapping[str, Any]) -> str:
+    """What became of every message."""
+    rows = [[esc(name), flagged(name, row.get(name)), esc(meaning)] for name, meaning in _LEDGER]
+    return table(["ledger", "count", ""], rows, kind="ledger")
+
+
+def rates(row: Mapping[str, Any]) -> str:
+    """Measured rates beside what bounds them."""
+    bound, acked = row.get("bound"), row.get("acked_rate")
+    share = f"{acked / bound:.0%} of its bound" if known(bound) and known(acked) and bound else DASH
+    rows = [
+        ["asked for", rate(row.get("asked_rate")), "open loop only"],
+        ["offered", rate(row.get("offered_rate")), "by the generator"],
+        ["acknowledged", rate(acked), share],
+        ["received", rate(row.get("received_rate")), "first receipts"],
+        ["bound", rate(bound), "window / mean send time (Little's law)"],
+        ["window", number(row.get("window")), "unacknowledged messages allowed, all producers"],
+        ["duration", f"{number(row.get('duration_s'))} s", "first send to last event"],
+    ]
+    kept = [r for r in rows if not r[1].startswith(DASH)]
+    return table(["rate", "value", ""], [[a, b, esc(c)] for a, b, c in kept], kind="ledger")
+
+
+def pairs(data: Mapping[str, Any], prefix: str = "") -> str:
+    """Nested settings as a two-column table, keys joined with dots."""
+    flat = list(_flatten(data, prefix))
+    if not flat:
+        return '<p class="note">not recorded</p>'
+    body = "".join(f"<tr><th scope=row>{esc(k)}</th><td class=t>{esc(v)}</td></tr>" for k, v in flat)
+    return f'<div class="scroll"><table class="pairs"><tbody>{body}</tbody></table></div>'
+
+
+def _flatten(data: Mapping[str, Any], prefix: str) -> Any:
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{name}.")
+        elif isinstance(value, list) and not any(isinstance(v, dict | list) for v in value):
+            yield name, ", ".join(map(str, value))
+        else:
+            yield name, DASH if value is None else value

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace.results import schema
+
+DOCS = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"),
+    [
+        ("## samples.parquet", schema.SAMPLES),
+        ("## series.parquet", schema.SERIES),
+        ("## summary.csv, summary.json", schema.SUMMARY),
+    ],
+)
+def test_every_column_is_documented_as_it_is(heading: str, columns: tuple[schema.Column, ...]) -> None:
+    section = DOCS.read_text().split(heading + "\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{c.name}` | {c.type} | {c.unit} | {c.meaning} |" for c in columns]
+
+
+def test_columns_have_distinct_names_and_known_types() -> None:
+    for columns in (schema.SAMPLES, schema.SERIES, schema.SUMMARY):
+        assert len({c.name for c in columns}) == len(columns)
+        assert {c.type for c in columns} <= {"string", "name", "int32", "int64", "double", "bool"}
