@@ -24,6 +24,7 @@ public:
         thread_.post([self = shared_from_this()] {
             self->link_->allow(self->options_.prefetch);
             self->link_->open();
+            self->link_->flush();
         });
     }
 

@@ -87,12 +87,12 @@ void program::worker::finish() {
     start_timer_.cancel();
     tick_timer_.cancel();
     grace_timer_.cancel();
+    close_link();
     publish();
     {
         lock_guard hold(mutex_);
         published_histograms_.merge(histograms_);
     }
-    close_link();
     if (csv_) csv_->flush();
     if (segment_) segment_->flush();
     owner_.worker_finished();

@@ -9,7 +9,7 @@ namespace {
 
 TEST(redis_codec, formats_commands_with_any_bytes) {
     const std::string_view args[] = {"SET", "", std::string_view("a\0\r\n", 4)};
-    EXPECT_EQ(format_command(args), std::string("*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\na\0\r\n\r\n", 35));
+    EXPECT_EQ(format_command(args), std::string("*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\na\0\r\n\r\n", 29));
 }
 
 TEST(redis_codec, pieces_make_the_same_bytes_as_hiredis) {
