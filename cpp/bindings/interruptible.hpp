@@ -1,8 +1,8 @@
 // Long native work from Python: runs on a thread of its own while the caller looks after signals.
 //
 // Threads:  called with the GIL held; `work` runs without it.
-// Stop:     a signal handler that raises (Ctrl-C) sets `cancel`, waits for `work` to notice, and lets the exception out.
-// Errors:   the failure is thrown as failure_error; an exception of `work` is rethrown.
+// Stop:     a signal handler that raises (Ctrl-C) sets `cancel`, waits for `work` to notice, and lets the exception
+// out. Errors:   the failure is thrown as failure_error; an exception of `work` is rethrown.
 #pragma once
 
 #include <pybind11/pybind11.h>

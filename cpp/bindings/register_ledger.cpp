@@ -68,7 +68,8 @@ public:
             throw failure_error(failure::of(errc::invalid_argument, "owners: one number per producer file, or none"));
         std::vector<std::unique_ptr<m::row_source>> sources;
         throw_if(m::make_sources(producers, consumers, epoch, sources));
-        for (std::size_t i = 0; i < sources.size(); ++i) ledger_.add(std::move(sources[i]), i < owners.size() ? owners[i] : -1);
+        for (std::size_t i = 0; i < sources.size(); ++i)
+            ledger_.add(std::move(sources[i]), i < owners.size() ? owners[i] : -1);
         run_interruptible([&](const std::atomic<bool>& cancel) { return ledger_.join(cancel); });
     }
 
@@ -87,9 +88,10 @@ private:
     std::size_t producers_;
 };
 
-std::unique_ptr<joined_ledger> join(const std::vector<std::string>& producers, const std::vector<std::string>& consumers,
-                                    const std::vector<int>& owners, bool epoch, std::size_t memory_limit,
-                                    std::size_t threads, const std::string& spill_folder) {
+std::unique_ptr<joined_ledger> join(const std::vector<std::string>& producers,
+                                    const std::vector<std::string>& consumers, const std::vector<int>& owners,
+                                    bool epoch, std::size_t memory_limit, std::size_t threads,
+                                    const std::string& spill_folder) {
     m::ledger_options options;
     options.memory_limit = memory_limit;
     options.threads = threads;
@@ -113,7 +115,8 @@ py::dict process(const std::vector<std::string>& producers, const std::vector<st
                  const std::string& out, std::size_t memory_limit, std::size_t threads) {
     m::process_result result;
     const m::process_options options{out, memory_limit, threads};
-    run_interruptible([&](const std::atomic<bool>& cancel) { return m::process(producers, consumers, options, cancel, result); });
+    run_interruptible(
+        [&](const std::atomic<bool>& cancel) { return m::process(producers, consumers, options, cancel, result); });
     py::list summary;
     for (const m::summary_row& row : result.summary) summary.append(py::make_tuple(row.metric, row.value, row.unit));
     py::dict d;
@@ -136,22 +139,28 @@ void register_ledger(py::module_& parent) {
         .def(py::init(&join), py::arg("producers"), py::arg("consumers"), py::kw_only(),
              py::arg("owners") = std::vector<int>{}, py::arg("epoch") = false,
              py::arg("memory_limit") = std::size_t{1} << 30, py::arg("threads") = 0, py::arg("spill_folder") = "/tmp",
-             "Reads and joins at once. `owners`: a number per producer file; files with the same number are one producer "
+             "Reads and joins at once. `owners`: a number per producer file; files with the same number are one "
+             "producer "
              "(an id in two of them is a retry, not shared).")
-        .def_property_readonly("counts", [](const joined_ledger& l) { return counts_dict(l.ledger().counts()); },
-                               "What became of every message; count_meanings() explains each.")
-        .def_property_readonly("verdict", [](const joined_ledger& l) { return m::name_of(l.judgement().verdict); },
-                               "\"valid\", \"invalid\" (lost, orphaned or shared ids) or \"failed\" (nothing joined).")
-        .def_property_readonly("reasons", [](const joined_ledger& l) { return l.judgement().reasons; },
-                               "Why the verdict is not valid, a sentence each.")
-        .def_property_readonly("warnings", [](const joined_ledger& l) { return l.judgement().warnings; },
-                               "What does not spoil the run but should be known.")
+        .def_property_readonly(
+            "counts", [](const joined_ledger& l) { return counts_dict(l.ledger().counts()); },
+            "What became of every message; count_meanings() explains each.")
+        .def_property_readonly(
+            "verdict", [](const joined_ledger& l) { return m::name_of(l.judgement().verdict); },
+            "\"valid\", \"invalid\" (lost, orphaned or shared ids) or \"failed\" (nothing joined).")
+        .def_property_readonly(
+            "reasons", [](const joined_ledger& l) { return l.judgement().reasons; },
+            "Why the verdict is not valid, a sentence each.")
+        .def_property_readonly(
+            "warnings", [](const joined_ledger& l) { return l.judgement().warnings; },
+            "What does not spoil the run but should be known.")
         .def("throughput", &throughput,
              "{\"received\", \"sent\"}: counts per second from the first send on, first receipts only. Empty for a run "
              "of more than 10 million seconds.")
-        .def("samples", &joined_ledger::samples,
-             "Columns as numpy arrays, a row per receipt of an id (and one for an id without): in the producers' order, "
-             "then the orphans. Times are int64 ns; the smallest int64 means absent.");
+        .def(
+            "samples", &joined_ledger::samples,
+            "Columns as numpy arrays, a row per receipt of an id (and one for an id without): in the producers' order, "
+            "then the orphans. Times are int64 ns; the smallest int64 means absent.");
     sub.def("count_meanings", &count_meanings, "Name of each count -> one line that says what it counts.");
     sub.def("process", &process, py::arg("producers"), py::arg("consumers"), py::arg("out"), py::kw_only(),
             py::arg("memory_limit"), py::arg("threads"),

@@ -13,9 +13,7 @@ from headrace.cli import guard
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--producers", nargs="+", required=True, metavar="CSV", help="what producers printed")
     parser.add_argument("--consumers", nargs="+", required=True, metavar="CSV", help="what consumers printed")
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write the results")

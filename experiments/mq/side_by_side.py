@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,7 @@ from comparison.bench import Bench, Sample
 from comparison.child import RunFailed
 from comparison.contenders import CONTENDERS, OURS, Contender, Job, commands
 from comparison.settings import Group, Settings
+
 from headrace.errors import HeadraceError
 
 HERE = Path(__file__).resolve().parent
@@ -33,12 +35,14 @@ BASIS = """\
 messages/s     first send (consumer: first receipt) to last acknowledgement, as the program saw them
 program/s      the whole process from outside, minus its start-up (the same command with one message)
 client us/msg  user and system CPU of the client, start-up taken off; next to it with start-up
+               (pairs and inproc: start-up is left in both, and a pair's CPU is that of both clients)
 server us/msg  user and system CPU of redis-server while the client ran"""
 
 
 def main() -> int:
     """Run what the command line asks for."""
     args = parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way that stops servers and removes files
     try:
         chosen = select(args)
         return Comparison(args, chosen).run()
@@ -63,9 +67,7 @@ def parse_args() -> argparse.Namespace:
     p.add_argument("--without-ours", action="store_true", help="the rivals alone")
     p.add_argument("--quick", action="store_true", help="a smoke test with few messages; bars are not judged")
     p.add_argument("--pin", action="store_true", help="server on core 0, clients on core 1 (default: free)")
-    p.add_argument(
-        "--scratch", type=Path, help="where CSVs go while they are measured (default: a temporary folder)"
-    )
+    p.add_argument("--scratch", type=Path, help="where CSVs go while they are measured (default: a temporary folder)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write every sample here")
     p.add_argument("--list", action="store_true", help="name the groups and leave")
     return p.parse_args()
@@ -151,8 +153,9 @@ class Comparison:
                 bench.fill(group, server)
             startups = {c.name: bench.startup(group, c) for c in contenders}
             samples: dict[str, list[Sample]] = {c.name: [] for c in contenders}
-            for _ in range(self._settings.rounds):
+            for done in range(self._settings.rounds):
                 for c in contenders:
+                    progress(f"{group.name}: round {done + 1} of {self._settings.rounds}, {c.name}")
                     if group.kind == "producer":
                         sample = bench.produce(group, c, startups[c.name])
                     elif server is not None:
@@ -162,13 +165,12 @@ class Comparison:
                     else:
                         sample = bench.inproc(group, HERE)
                     samples[c.name].append(sample)
+            progress("")
             return samples
 
     def _show_commands(self, group: Group, contenders: list[Contender]) -> None:
         size = self._settings.size
-        job = Job(
-            "127.0.0.1", 6379, "bench", "bench", group.count, size, group.window, group.read, group.latency
-        )
+        job = Job("127.0.0.1", 6379, "bench", "bench", group.count, size, group.window, group.read, group.latency)
         for contender in contenders:
             for command in commands(contender, group.kind, job):
                 print(f"  {contender.name}: {command}", flush=True)
@@ -199,6 +201,12 @@ def describe(group: Group, chosen: Settings) -> str:
     if group.kind in ("consumer", "pair"):
         parts.append(f"COUNT {group.read}")
     return ", ".join(parts)
+
+
+def progress(text: str) -> None:
+    """What is going on now, on a terminal only; empty text wipes the line."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def machine() -> str:

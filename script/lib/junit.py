@@ -9,18 +9,18 @@ from pathlib import Path
 
 @dataclass
 class Counts:
-    """Results of some checks. ``reasons`` holds one line for each skipped one."""
+    """Results of some checks. ``notes`` says why: one line for each skipped one."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, other: Counts) -> None:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
-        self.reasons += other.reasons
+        self.notes += other.notes
 
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -39,7 +39,7 @@ def read_junit(path: Path) -> Counts:
             counts.failed += 1
         elif skipped is not None or case.get("status") in ("notrun", "disabled"):
             counts.skipped += 1
-            counts.reasons.append(f"{case.get('name')}: {_first_line(skipped)}")
+            counts.notes.append(f"skipped {case.get('name')}: {_first_line(skipped)}")
         else:
             counts.passed += 1
     return counts

@@ -59,8 +59,8 @@ def run_stage(stage: Stage, options: Options) -> Counts:
     print(f"{counts!s:<40}{time.monotonic() - started:8.1f} s", flush=True)
     for step, log in failures:
         _show(step, log)
-    for reason in counts.reasons:
-        print(f"    skipped: {reason}")
+    for note in counts.notes:
+        print(f"    {note}")
     return counts
 
 
@@ -106,9 +106,8 @@ def _run(step: Step, log: Path) -> int:
 def _missing(program: str) -> Counts:
     reason = f"{program} is not installed (script/bootstrap --all installs it where it can)"
     if os.environ.get("HEADRACE_REQUIRE_ALL") == "1":
-        print(f"{reason}; it is required here ", end="")
-        return Counts(failed=1)
-    return Counts(skipped=1, reasons=[reason])
+        return Counts(failed=1, notes=[f"failed: {reason}"])
+    return Counts(skipped=1, notes=[f"skipped: {reason}"])
 
 
 def _show(step: Step, log: Path) -> None:

@@ -64,6 +64,16 @@ def test_latencies_are_measured_at_a_window_of_one(tmp_path: Path, rivals: list[
         assert 0 < runs[0]["p50_us"] <= runs[0]["p99_us"]
 
 
+def test_headrace_sends_the_same_entries_and_drains_them(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    groups = ["producer-everysec-64", "consumer-100", "pair-everysec", "inproc"]
+    done = run("--quick", "--contenders", "headrace", "--json", str(target), "--only", *groups)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(target.read_text())["groups"]
+    assert [group["group"]["name"] for group in measured] == groups
+    assert all(list(group["samples"]) == ["headrace"] for group in measured)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

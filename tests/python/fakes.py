@@ -50,7 +50,7 @@ class _Queue:
 class _Program:
     def __init__(self, *, url: str, topic: str, segment: str, anchor: tuple[int, int], **args: Any) -> None:
         self._url, self._topic, self._anchor, self._args = url, topic, anchor, args
-        self._path = Path(segment).with_suffix(".csv")
+        self._path = Path(f"{segment}.csv")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._main, daemon=True)
         self._at_ns = 0
@@ -74,7 +74,7 @@ class _Program:
             self._stop.set()
 
     def stats(self) -> dict[str, Any]:
-        return {**self._counters, "histogram": b"\x00\xff", "elapsed_ns": 1, "window_full_ns": 0}
+        return {**self._counters, "window_full_ns": 0, "first_ns": 1, "last_ns": 2}
 
     def close(self) -> None:
         if self._args.get("payload") == "full":
@@ -105,9 +105,7 @@ class ProduceProgram(_Program):
                 os._exit(3)
             if fault in ("slow", "deaf"):
                 time.sleep(0.01)
-            self._send(
-                rows, f"{os.getpid()}-{id(self)}-{number}", fault, lost=fault == "lose" and number == 2
-            )
+            self._send(rows, f"{os.getpid()}-{id(self)}-{number}", fault, lost=fault == "lose" and number == 2)
 
     def _send(self, rows: IO[str], id: str, fault: str, *, lost: bool) -> None:
         sent = self._stamp()

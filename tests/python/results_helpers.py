@@ -23,9 +23,7 @@ class Message:
     received: tuple[int, ...] = ()
 
 
-def steady(
-    count: int, *, every_ms: float = 1.0, send_ms: float = 0.4, processing_ms: float = 0.5
-) -> list[Message]:
+def steady(count: int, *, every_ms: float = 1.0, send_ms: float = 0.4, processing_ms: float = 0.5) -> list[Message]:
     """``count`` messages at a fixed pace, each with the same durations."""
     out = []
     for i in range(count):

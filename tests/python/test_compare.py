@@ -5,18 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from results_helpers import MS, Message, make_run, steady
+
 from headrace.errors import InvalidArgument
 from headrace.results import compare, load, statistics
 from headrace.results.rules import Rule, metric_name
-from results_helpers import MS, Message, make_run, steady
 
 
 def noisy(seed: int, *, count: int = 1000, scale: float = 1.0) -> list[Message]:
     rng = np.random.default_rng(seed)
     took = (rng.lognormal(0.0, 0.5, count) * scale * MS).astype(int)
-    return [
-        Message(f"m{i}", i * MS, i * MS + int(t), (i * MS + int(t) + MS // 10,)) for i, t in enumerate(took)
-    ]
+    return [Message(f"m{i}", i * MS, i * MS + int(t), (i * MS + int(t) + MS // 10,)) for i, t in enumerate(took)]
 
 
 def test_run_compared_with_itself_does_not_differ(tmp_path: Path) -> None:
@@ -158,9 +157,7 @@ def test_invalid_run_spoils_the_exit_code(tmp_path: Path) -> None:
         ("p99>+10%", math.nan, 5, (math.nan, math.nan), "unsure"),
     ],
 )
-def test_rule_outcomes(
-    text: str, base: float, other: float, interval: tuple[float, float], outcome: str
-) -> None:
+def test_rule_outcomes(text: str, base: float, other: float, interval: tuple[float, float], outcome: str) -> None:
     assert Rule.parse(text).outcome(base, other, *interval) == outcome
 
 

@@ -63,7 +63,9 @@ def test_what_the_broker_still_holds_is_waited_for_until_the_deadline(flow):
     step(flow, 101.0, HALF)
     flow.on_backlog(150.0, 5)
     assert step(flow, 159.9, HALF) is Step.ASK_BROKER
-    assert step(flow, 160.0, HALF) is Step.STOP_ALL
+    assert step(flow, 160.0, HALF) is Step.STOP_PRODUCERS
+    assert step(flow, 162.4, HALF) is Step.WAIT
+    assert step(flow, 162.5, HALF) is Step.STOP_ALL
     assert flow.failures == ["timed out after 60 s with 10 messages sent, 10 acknowledged, 5 received"]
 
 
@@ -74,9 +76,21 @@ def test_a_receipt_not_yet_acknowledged_is_not_complete(flow):
     assert step(flow, 101.4, pending) is Step.WAIT
 
 
-def test_ctrl_c_stops_everybody_and_kills_after_the_grace(flow):
+def test_ctrl_c_lets_consumers_catch_up_before_they_stop(flow):
     flow.interrupt(101.0)
-    assert step(flow, 101.0, HALF, producers_done=False) is Step.STOP_ALL
+    assert step(flow, 101.0, HALF, producers_done=False) is Step.STOP_PRODUCERS
+    assert step(flow, 101.1, HALF) is Step.WAIT
+    assert step(flow, 101.2, FULL) is Step.WAIT
+    assert step(flow, 101.35, FULL) is Step.STOP_ALL
+    assert step(flow, 101.4, FULL) is Step.WAIT  # told once only
+    assert step(flow, 101.5, FULL, consumers_done=True) is Step.OVER
+    assert flow.failures == ["interrupted"]
+
+
+def test_ctrl_c_kills_after_the_grace(flow):
+    flow.interrupt(101.0)
+    assert step(flow, 101.0, HALF, producers_done=False) is Step.STOP_PRODUCERS
+    assert step(flow, 101.5, HALF, producers_done=False) is Step.STOP_ALL
     assert step(flow, 101.9, HALF, producers_done=False) is Step.WAIT
     assert step(flow, 102.0, HALF, producers_done=False) is Step.KILL
     assert step(flow, 102.1, HALF, producers_done=False) is Step.WAIT  # killed once only
@@ -84,9 +98,9 @@ def test_ctrl_c_stops_everybody_and_kills_after_the_grace(flow):
     assert flow.failures[0] == "interrupted"
 
 
-def test_a_failure_stops_everybody_and_keeps_its_reason(flow):
+def test_a_failure_stops_the_case_and_keeps_its_reason(flow):
     flow.fail(101.0, "producer 1 was killed by SIGKILL")
-    assert step(flow, 101.0, HALF) is Step.STOP_ALL
+    assert step(flow, 101.0, HALF) is Step.STOP_PRODUCERS
     assert step(flow, 101.1, HALF, consumers_done=True) is Step.OVER
     assert flow.failures == ["producer 1 was killed by SIGKILL"]
 
@@ -95,4 +109,5 @@ def test_ctrl_c_after_a_failure_shortens_the_grace(flow):
     flow.fail(101.0, "reason")
     step(flow, 101.0, HALF)
     flow.interrupt(101.5)
+    assert step(flow, 101.6, HALF) is Step.STOP_ALL
     assert step(flow, 102.0, HALF) is Step.KILL

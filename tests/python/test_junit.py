@@ -31,7 +31,7 @@ def test_counts_of_both_writers(tmp_path: Path, text: str, summary: str) -> None
 def test_skip_keeps_its_reason(tmp_path: Path) -> None:
     file = tmp_path / "junit.xml"
     file.write_text(PYTEST)
-    assert read_junit(file).reasons == ["d: no server"]
+    assert read_junit(file).notes == ["skipped d: no server"]
 
 
 @pytest.mark.parametrize("text", [None, "<testsuites><testsuite>"])
@@ -43,6 +43,6 @@ def test_missing_or_torn_file_is_a_failure(tmp_path: Path, text: str | None) -> 
 
 
 def test_counts_add_up() -> None:
-    total = Counts(passed=1, reasons=["a"])
-    total.add(Counts(failed=2, skipped=3, reasons=["b"]))
-    assert (str(total), total.reasons) == ("1 passed, 2 failed, 3 skipped", ["a", "b"])
+    total = Counts(passed=1, notes=["a"])
+    total.add(Counts(failed=2, skipped=3, notes=["b"]))
+    assert (str(total), total.notes) == ("1 passed, 2 failed, 3 skipped", ["a", "b"])

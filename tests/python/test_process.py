@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from headrace import errors
-from headrace.mq import ProcessResult, process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from headrace import errors
+from headrace.mq import ProcessResult, process
 
 T = 1_617_516_000
 
@@ -83,7 +84,12 @@ def test_sixteen_figures_follow_their_definitions(bench: Bench) -> None:
     received = "".join(f"m{i},{T + second},{T + 9}\n" for i, second in enumerate([1, 1, 3, 3]))
     metrics = bench.run(sent, received).metrics
     # latencies 1000, 1000, 3000, 1000 ms; seconds 0..3: received 0 2 0 2, sent 3 0 1 0
-    assert [metrics[f"processing_latency_{k}"] for k in ("min", "max", "avg", "stddev")] == [1000, 3000, 1500, 1000]
+    assert [metrics[f"processing_latency_{k}"] for k in ("min", "max", "avg", "stddev")] == [
+        1000,
+        3000,
+        1500,
+        1000,
+    ]
     assert [metrics[f"send_time_{k}"] for k in ("min", "max", "avg", "stddev")] == [100, 100, 100, 0]
     assert [metrics[f"processing_throughput_{k}"] for k in ("min", "max", "avg")] == [0, 2, 1]
     assert metrics["processing_throughput_stddev"] == pytest.approx((4 / 3) ** 0.5, abs=1e-6)
@@ -129,7 +135,11 @@ def test_duplicates_are_counted_apart_and_allowed(bench: Bench) -> None:
 
 
 def test_duplicates_in_another_file_name_that_file(bench: Bench) -> None:
-    p, c1, c2 = (bench.write("p.csv", f"a,{T}\n"), bench.write("c1.csv", f"a,{T}\n"), bench.write("c2.csv", f"a,{T + 1}\n"))
+    p, c1, c2 = (
+        bench.write("p.csv", f"a,{T}\n"),
+        bench.write("c1.csv", f"a,{T}\n"),
+        bench.write("c2.csv", f"a,{T + 1}\n"),
+    )
     process(p, [c1, c2], bench.out)
     assert [(row["problem"], row["file"]) for row in bench.rows("problems.csv")] == [("duplicate", str(c2))]
 
@@ -161,7 +171,11 @@ def test_negative_latency_is_kept_counted_and_listed(bench: Bench) -> None:
     result = bench.run(f"a,{T + 1},{T}.5\nb,{T},{T}\n", f"a,{T},{T}\nb,{T + 1},{T}\n")
     assert result.verdict == "valid"
     assert (result.counts["negative_latency"], result.counts["negative_send_time"]) == (1, 1)
-    assert bench.rows("latencies.csv")[0] == {"id": "a", "processing_ms": "-1000.000000", "send_ms": "-500.000000"}
+    assert bench.rows("latencies.csv")[0] == {
+        "id": "a",
+        "processing_ms": "-1000.000000",
+        "send_ms": "-500.000000",
+    }
     assert result.metrics["processing_latency_min"] == -1000.0
     assert bench.problems() == [("negative_latency", "a", 1), ("negative_send_time", "a", 1)]
 
@@ -281,7 +295,11 @@ def test_an_unreadable_row_is_listed_warned_about_and_spoils_nothing(bench: Benc
     result = bench.run(f'a,{T},{T}\n{row}\n"z",{T},{T}\n', f"a,{T},{T}\nz,{T},{T}\n")
     assert (result.verdict, result.counts["unreadable"], result.counts["matched"]) == ("valid", 1, 2)
     (problem,) = bench.rows("problems.csv")
-    assert (problem["problem"], problem["line"], problem["file"]) == ("unreadable", "2", str(bench.folder / "p.csv"))
+    assert (problem["problem"], problem["line"], problem["file"]) == (
+        "unreadable",
+        "2",
+        str(bench.folder / "p.csv"),
+    )
     assert says in problem["detail"]
     assert result.warnings == [f"{bench.folder}/p.csv: 1 row could not be read: line 2, which {problem['detail']}"]
 
@@ -304,7 +322,17 @@ def test_a_row_longer_than_the_buffer_costs_one_row(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "tail",
-    ["b", "b,", f"b,{T}", f"b,{T},", f"b,{T},16175", f"b,{T},{T}.1234", '"b', f'"b",{T}.000000000,"1617', "b,1617"],
+    [
+        "b",
+        "b,",
+        f"b,{T}",
+        f"b,{T},",
+        f"b,{T},16175",
+        f"b,{T},{T}.1234",
+        '"b',
+        f'"b",{T}.000000000,"1617',
+        "b,1617",
+    ],
 )
 def test_a_last_row_cut_short_is_torn(bench: Bench, tail: str) -> None:
     head = f"a,{T}.000000000,{T}.000000000\n"
@@ -387,7 +415,11 @@ def test_a_full_disk_is_one_error_and_leaves_no_half_file(bench: Bench) -> None:
             print(error)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], cwd=bench.folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=bench.folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "cannot write out/latencies.csv" in done.stdout
     assert list(bench.out.iterdir()) == []
@@ -409,7 +441,11 @@ def test_ctrl_c_ends_a_long_join_and_leaves_no_half_file(bench: Bench) -> None:
             print("interrupted")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], cwd=bench.folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=bench.folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "interrupted\n"
     assert list(bench.out.iterdir()) == []

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from results_helpers import MS, Message, make_run, record, steady, write_csvs
+
 from headrace import report
 from headrace.errors import InvalidArgument
 from headrace.report import charts
 from headrace.report.text import DASH, ms, number, size
 from headrace.results import CaseFacts, RunFolder, from_csv, load
-from results_helpers import MS, Message, make_run, record, steady, write_csvs
 
-_VOID = {"meta", "br", "img", "input", "link", "hr"}
+_VOID = {"meta", "wbr", "br", "img", "input", "link", "hr"}
 _SVG_EMPTY = {"line", "polyline", "polygon"}
 
 
@@ -75,9 +76,7 @@ def test_page_parses_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_page_shows_verdict_metrics_counts_charts_and_command(tmp_path: Path) -> None:
-    path = make_run(
-        tmp_path, {"1-1": lambda _: varied()}, report=True, facts=CaseFacts(window=100), sizes=[1, 2]
-    )
+    path = make_run(tmp_path, {"1-1": lambda _: varied()}, report=True, facts=CaseFacts(window=100), sizes=[1, 2])
     found = page(path)
     for word in (
         "VALID",
@@ -135,9 +134,7 @@ def test_several_cases_and_repeats(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("messages", [[], [Message("a", 0, None)], [Message("a", 0, 0, (0,))], steady(2)])
 def test_hardly_any_data_still_gives_a_page(tmp_path: Path, messages: list[Message]) -> None:
-    assert (
-        "</html>" in (make_run(tmp_path, {"x": lambda _: messages}, report=True) / "report.html").read_text()
-    )
+    assert "</html>" in (make_run(tmp_path, {"x": lambda _: messages}, report=True) / "report.html").read_text()
 
 
 def test_run_without_cases_and_run_that_was_cut_give_pages(tmp_path: Path) -> None:
@@ -183,7 +180,8 @@ def test_numbers_for_people() -> None:
         (charts.Axis("linear", 0, 2.1), ["0", "1", "2"]),
         (charts.Axis("linear", 0, 1.0), ["0", "0.25", "0.5", "0.75", "1"]),
         (charts.Axis("log", 0.07, 7), ["0.1", "0.2", "0.5", "1", "2", "5"]),
-        (charts.Axis("log", 0.01, 10_000), ["0.01", "1", "100", "10,000"]),
+        (charts.Axis("log", 0.01, 10_000), ["0.01", "1", "100", "10 k"]),
+        (charts.Axis("linear", 0, 1_100_000), ["0", "500 k", "1 M"]),
         (charts.Axis("percentile", 0, 0.9995), ["0%", "90%", "99%", "99.9%"]),
     ],
 )

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from results_helpers import MS, Message, make_run, record, steady, write_csvs
+
 from headrace.errors import Closed, InvalidArgument, IoError, NotFound
 from headrace.results import CaseFacts, RunFolder, from_csv, load
 from headrace.results.schema import SAMPLES, SUMMARY, seed_metrics
-from results_helpers import MS, Message, make_run, record, steady, write_csvs
 
 
 def test_run_json_is_there_before_anything_ran(tmp_path: Path) -> None:
@@ -26,9 +27,7 @@ def test_run_json_is_there_before_anything_ran(tmp_path: Path) -> None:
     assert run.path.name.startswith("mq-1-1-")
     assert (document["state"], document["seed"], document["spec"]) == ("running", 7, {"producers": 1})
     assert document["anchor"] == {"monotonic_ns": run.anchor[0], "epoch_ns": run.anchor[1]}
-    assert {"cpu", "cores", "kernel", "governor", "memory_bytes", "open_files_limit"} <= document[
-        "machine"
-    ].keys()
+    assert {"cpu", "cores", "kernel", "governor", "memory_bytes", "open_files_limit"} <= document["machine"].keys()
     assert document["versions"]["headrace"]["version"]
 
 
@@ -163,9 +162,7 @@ def test_passwords_stay_out_of_the_folder(tmp_path: Path) -> None:
     spec = {"url": "rediss://user:hunter2@host:6379/0", "nested": [{"password": "hunter2"}]}
     run = RunFolder.create(tmp_path, name="x", spec=spec, command=["headrace", "run", "redis://:hunter2@h"])
     run.set_server({"requirepass": "hunter2", "appendfsync": "always"})
-    run.start_case("c", {"url": "redis://:hunter2@h"}).finish(
-        CaseFacts(failures=("redis://:hunter2@h refused",))
-    )
+    run.start_case("c", {"url": "redis://:hunter2@h"}).finish(CaseFacts(failures=("redis://:hunter2@h refused",)))
     run.close(report=False)
     for file in run.path.rglob("*.*"):
         assert b"hunter2" not in file.read_bytes(), file
@@ -284,9 +281,7 @@ def test_unknown_case_names_the_known_ones(tmp_path: Path) -> None:
         run.case("1-5")
 
 
-def test_disk_full_is_one_error_and_the_folder_still_loads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disk_full_is_one_error_and_the_folder_still_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = RunFolder.create(tmp_path, name="x", spec={})
     case = run.start_case("c", {})
     record(run, case, steady(5))
@@ -307,6 +302,20 @@ def test_disk_full_is_one_error_and_the_folder_still_loads(
 def test_real_full_disk_while_the_run_goes_on() -> None:
     with pytest.raises(IoError, match=r"No space left|cannot make the run folder"):
         RunFolder.create("/dev/full", name="x", spec={})
+
+
+def test_case_with_a_broken_file_has_failed_and_spoils_no_other(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, name="x", spec={})
+    broken = run.start_case("broken", {})
+    (broken.segments / "sent-0.seg").write_bytes(b"headrseg" + bytes(range(1, 200)))
+    broken.finish()
+    good = run.start_case("good", {})
+    record(run, good, steady(5))
+    good.finish()
+    loaded = run.close()
+    assert [c.verdict for c in loaded.cases] == ["failed", "valid"]
+    assert "nothing was recorded" in loaded.reasons[0]
+    assert len(loaded.samples) == 5
 
 
 def test_bad_arguments_are_refused(tmp_path: Path) -> None:
@@ -361,6 +370,23 @@ def test_exports_in_the_seeds_format_can_be_read_back(tmp_path: Path) -> None:
     assert list(again.samples["received"] - again.samples["sent"]) == list(
         original.samples["received"] - original.samples["sent"]
     )
+
+
+def test_summary_and_the_data_processor_agree(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    took = rng.integers(1, 5 * MS, 700)
+    messages = [
+        Message(f"m{i}", i * 7 * MS, i * 7 * MS + int(t), (i * 7 * MS + int(2 * t),)) for i, t in enumerate(took)
+    ]
+    path = make_run(tmp_path, {"x": lambda _: [*messages, Message("lost", 0, 5)]})
+    (exported,) = path.glob("exports/*/summary.csv")
+    processor = pd.read_csv(exported).set_index("metric")["value"]
+    row = load(path).summary.iloc[0]
+    shared = [name for name in processor.index if name in row.index and name != "verdict"]
+    assert {*seed_metrics(), "processing_latency_p99.9", "lost", "acked"} <= set(shared)
+    for name in shared:
+        assert float(processor[name]) == pytest.approx(float(row[name]), abs=1e-6), name
+    assert processor["verdict"] == row["verdict"]
 
 
 def test_run_shows_itself(tmp_path: Path) -> None:

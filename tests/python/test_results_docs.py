@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from headrace.results import schema
 
 DOCS = Path(__file__).parents[2] / "docs" / "results.md"
@@ -25,4 +26,4 @@ def test_every_column_is_documented_as_it_is(heading: str, columns: tuple[schema
 def test_columns_have_distinct_names_and_known_types() -> None:
     for columns in (schema.SAMPLES, schema.SERIES, schema.SUMMARY):
         assert len({c.name for c in columns}) == len(columns)
-        assert {c.type for c in columns} <= {"string", "int32", "int64", "double", "bool"}
+        assert {c.type for c in columns} <= {"string", "name", "int32", "int64", "double", "bool"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from headrace.errors import InvalidArgument
 from headrace.results import (
     CaseFacts,
@@ -35,7 +36,8 @@ def test_all_accounted_for_is_valid() -> None:
         (Counts(sent=100, acked=100, received=99, lost=1), "lost"),
         (Counts(sent=100, acked=100, received=101, orphaned=1), "orphaned"),
         (Counts(sent=100, acked=100, received=100, shared=2), "shared"),
-        (Counts(sent=100, acked=100, received=100, negative=1), "before being sent"),
+        (Counts(sent=100, acked=100, received=100, negative_latency=1), "received before being sent"),
+        (Counts(sent=100, acked=100, received=100, negative_send_time=1), "acknowledged before being sent"),
     ],
 )
 def test_what_is_unaccounted_for_is_invalid(counts: Counts, word: str) -> None:
@@ -46,15 +48,15 @@ def test_what_is_unaccounted_for_is_invalid(counts: Counts, word: str) -> None:
 
 
 def test_duplicates_retries_and_unreadable_rows_are_notes() -> None:
-    counts = Counts(100, 99, 1, 100, duplicated=3, redelivered=2, reordered=4, unreadable=5, retries=6)
+    counts = Counts(100, 99, 1, 100, duplicated=3, redelivered=2, reordered=4, unreadable=5, torn=1, retries=6)
     got = verdict(counts)
     assert got.verdict == "valid"
-    assert len(got.notes) == 6
+    assert len(got.notes) == 7
     assert got.notes[0] == "3 duplicate deliveries (allowed: at least once)"
 
 
 def test_negative_latency_between_machines_is_a_note() -> None:
-    got = verdict(Counts(100, 100, 0, 100, negative=1), one_clock=False)
+    got = verdict(Counts(100, 100, 0, 100, negative_latency=1), one_clock=False)
     assert got.verdict == "valid"
     assert "clocks" in got.notes[0]
 
@@ -110,9 +112,7 @@ def test_rate_above_littles_law_is_impossible() -> None:
     assert "1,000.0/s" in got.reasons[0]
 
 
-def open_loop(
-    offered: float, full: float | None, scheduled: float = 1000.0, messages: int = 100_000
-) -> Verdict:
+def open_loop(offered: float, full: float | None, scheduled: float = 1000.0, messages: int = 100_000) -> Verdict:
     rates = Rates(messages=messages, scheduled=scheduled, offered=offered)
     return verdict(rates=rates, asked_rate=1000.0, window_full=full)
 
@@ -156,9 +156,7 @@ def test_expect() -> None:
 
 
 def test_worst_case_decides_and_names_itself() -> None:
-    got = worst(
-        [("a", Verdict("valid")), ("b", Verdict("invalid", ("x",))), ("c", Verdict("failed", ("y",)))]
-    )
+    got = worst([("a", Verdict("valid")), ("b", Verdict("invalid", ("x",))), ("c", Verdict("failed", ("y",)))])
     assert got.verdict == "failed"
     assert got.reasons == ("c: y", "b: x")
     assert worst([("only", Verdict("invalid", ("x",)))]).reasons == ("x",)

@@ -78,7 +78,8 @@ failure spill_file::read(std::byte* data, std::size_t bytes, std::uint64_t offse
     while (bytes != 0) {
         const ssize_t n = ::pread(fd_, data, bytes, static_cast<off_t>(offset));
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return failure::of(errc::io_error, "reading a temporary file in " + folder_ + ": " + std::strerror(errno));
+        if (n <= 0)
+            return failure::of(errc::io_error, "reading a temporary file in " + folder_ + ": " + std::strerror(errno));
         data += n;
         bytes -= static_cast<std::size_t>(n);
         offset += static_cast<std::uint64_t>(n);

@@ -5,7 +5,9 @@
 namespace headrace::measure {
 namespace {
 
-bool space(char c) noexcept { return c == ' ' || c == '\t'; }
+bool space(char c) noexcept {
+    return c == ' ' || c == '\t';
+}
 
 std::string_view trim(std::string_view s) noexcept {
     while (!s.empty() && (space(s.back()) || s.back() == '\r')) s.remove_suffix(1);
@@ -91,7 +93,9 @@ private:
 
 }  // namespace
 
-csv_cut cut_row(std::string_view data, bool last) noexcept { return cutter(data, last).run(); }
+csv_cut cut_row(std::string_view data, bool last) noexcept {
+    return cutter(data, last).run();
+}
 
 void unquote(std::string_view text, std::string& out) {
     out.clear();

@@ -75,7 +75,8 @@ bool csv_reader::open() {
     }
     struct stat s {};
     if (::fstat(fd_, &s) != 0 || !S_ISREG(s.st_mode)) {
-        fail(failure::of(errc::io_error, path_ + ": not a regular file (it is read more than once, so a pipe will not do)"));
+        fail(failure::of(errc::io_error,
+                         path_ + ": not a regular file (it is read more than once, so a pipe will not do)"));
         return false;
     }
     ::posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -136,8 +137,9 @@ bool csv_reader::fast_row(const char* eol) noexcept {
     if (eol != at_ && eol[-1] == '\r') --eol;
     const char* const comma = find(at_, eol, ',');
     if (comma == nullptr || !plain_id(at_, comma)) return false;
-    if (!usual_times(comma + 1, eol) && !plain_times({comma + 1, static_cast<std::size_t>(eol - comma - 1)})) return false;
-    row_.id = {at_, static_cast<std::size_t>(comma - at_)};
+    if (!usual_times(comma + 1, eol) && !plain_times({comma + 1, static_cast<std::size_t>(eol - comma - 1)}))
+        return false;
+    row_->id = {at_, static_cast<std::size_t>(comma - at_)};
     return true;
 }
 
@@ -145,7 +147,7 @@ bool csv_reader::fast_row(const char* eol) noexcept {
 bool csv_reader::usual_times(const char* begin, const char* end) noexcept {
     constexpr std::ptrdiff_t width = 20;
     if (end - begin != 2 * width + 1 || begin[width] != ',') return false;
-    if (!parse_plain_seconds(begin, row_.first) || !parse_plain_seconds(begin + width + 1, row_.second)) return false;
+    if (!parse_plain_seconds(begin, row_->first) || !parse_plain_seconds(begin + width + 1, row_->second)) return false;
     note_shape(width, width, 3);
     return true;
 }
@@ -155,8 +157,8 @@ bool csv_reader::plain_times(std::string_view text) noexcept {
     const auto width = [](std::string_view t) { return static_cast<std::uint32_t>(t.size()); };
     const std::size_t comma = text.find(',');
     const parsed_time first = parse_time(text.substr(0, comma));
-    row_.first = first.ns;
-    row_.second = absent;
+    row_->first = first.ns;
+    row_->second = absent;
     if (first.fault != time_fault::none) return false;
     if (comma == std::string_view::npos) {
         note_shape(width(text), shape_.shortest_second, 2);
@@ -165,7 +167,7 @@ bool csv_reader::plain_times(std::string_view text) noexcept {
     const std::string_view rest = text.substr(comma + 1);
     const parsed_time second = parse_time(rest);
     if (second.fault != time_fault::none) return false;
-    row_.second = second.ns;
+    row_->second = second.ns;
     note_shape(width(text.substr(0, comma)), width(rest), 3);
     return true;
 }
@@ -180,12 +182,13 @@ csv_reader::step csv_reader::next_line(const char*& eol) {
     }
 }
 
-csv_event csv_reader::next() {
+csv_event csv_reader::next(csv_row& row) {
+    row_ = &row;
     if (fd_ < 0 && !error_ && !open()) return csv_event::failed;
     for (;;) {
         const char* eol = nullptr;
         if (error_ || next_line(eol) == step::stop) return error_ ? csv_event::failed : csv_event::end;
-        row_.line = shape_.line;
+        row_->line = shape_.line;
         if (eol != nullptr && fast_row(eol)) {
             advance(static_cast<std::size_t>(eol + 1 - at_), 1);
             return csv_event::row;
@@ -230,7 +233,7 @@ csv_event csv_reader::judge(const csv_cut& cut) {
     }
     if (at_end) return last_row(cut);
     const auto width = [&](std::size_t i) { return static_cast<std::uint32_t>(cut.fields[i].text.size()); };
-    const bool acked = cut.count == 3 && row_.second != absent;
+    const bool acked = cut.count == 3 && row_->second != absent;
     note_shape(width(1), acked ? width(2) : shape_.shortest_second, static_cast<std::uint8_t>(cut.count));
     return csv_event::row;
 }
@@ -267,7 +270,7 @@ bool csv_reader::time_field(const csv_field& f, const char* name, std::int64_t& 
 }
 
 bool csv_reader::times(const csv_cut& cut) {
-    row_.second = absent;
+    row_->second = absent;
     if (cut.count < 2 || cut.count > 3) {
         reason_ = "has " + std::to_string(cut.count) + (cut.count == 1 ? " column" : " columns") +
                   "; expected id, time and, if there is one, ack time";
@@ -277,14 +280,14 @@ bool csv_reader::times(const csv_cut& cut) {
         reason_ = "has an empty id";
         return false;
     }
-    row_.id = cut.fields[0].text;
+    row_->id = cut.fields[0].text;
     if (cut.fields[0].doubled) {
-        unquote(row_.id, id_);
-        row_.id = id_;
+        unquote(row_->id, id_);
+        row_->id = id_;
     }
-    if (!time_field(cut.fields[1], "first", row_.first)) return false;
+    if (!time_field(cut.fields[1], "first", row_->first)) return false;
     const csv_field& ack = cut.fields[2];
-    return cut.count == 2 || ack.text.empty() || time_field(ack, "ack", row_.second);
+    return cut.count == 2 || ack.text.empty() || time_field(ack, "ack", row_->second);
 }
 
 /// Gives the line up and goes on behind its newline, however far that is.

@@ -29,11 +29,14 @@ bool to_number(std::string_view digits, std::uint64_t& value) noexcept {
 /// The first nine digits of a fraction as nanoseconds.
 std::uint64_t fraction_ns(std::string_view digits) noexcept {
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < 9; ++i) value = value * 10 + (i < digits.size() ? static_cast<unsigned>(digits[i] - '0') : 0);
+    for (std::size_t i = 0; i < 9; ++i)
+        value = value * 10 + (i < digits.size() ? static_cast<unsigned>(digits[i] - '0') : 0);
     return value;
 }
 
-parsed_time failed(time_fault f) noexcept { return {0, f}; }
+parsed_time failed(time_fault f) noexcept {
+    return {0, f};
+}
 
 time_fault what_follows(std::string_view rest) noexcept {
     return rest.front() == 'e' || rest.front() == 'E' ? time_fault::exponent : time_fault::not_a_number;

@@ -10,11 +10,13 @@ std::string plural(std::uint64_t n, const char* one, const char* many) {
 
 std::string nothing_joined(const ledger& l) {
     const ledger_counts& c = l.counts();
-    if (c.sent == 0 && c.received == 0) return "nothing to join: neither the producers' nor the consumers' files hold a readable row";
+    if (c.sent == 0 && c.received == 0)
+        return "nothing to join: neither the producers' nor the consumers' files hold a readable row";
     if (c.sent == 0) return "nothing to join: the producers' files hold no readable row";
     if (c.received == 0) return "nothing to join: the consumers' files hold no readable row";
-    return "nothing to join: no id is in both the producers' files (such as '" + l.example(row_kind::sent).substr(0, 60) +
-           "') and the consumers' (such as '" + l.example(row_kind::received).substr(0, 60) + "'); are they of the same run?";
+    return "nothing to join: no id is in both the producers' files (such as '" +
+           l.example(row_kind::sent).substr(0, 60) + "') and the consumers' (such as '" +
+           l.example(row_kind::received).substr(0, 60) + "'); are they of the same run?";
 }
 
 std::vector<std::string> warnings_of(const ledger& l) {
@@ -59,10 +61,13 @@ judgement judge(const ledger& l) {
         return result;
     }
     if (c.lost != 0)
-        result.reasons.push_back(plural(c.lost, "acknowledged message was", "acknowledged messages were") + " never received");
+        result.reasons.push_back(plural(c.lost, "acknowledged message was", "acknowledged messages were") +
+                                 " never received");
     if (c.orphaned != 0)
-        result.reasons.push_back(plural(c.orphaned, "received id was", "received ids were") + " not sent by these producers");
-    if (c.shared != 0) result.reasons.push_back(plural(c.shared, "id was", "ids were") + " sent by more than one producer");
+        result.reasons.push_back(plural(c.orphaned, "received id was", "received ids were") +
+                                 " not sent by these producers");
+    if (c.shared != 0)
+        result.reasons.push_back(plural(c.shared, "id was", "ids were") + " sent by more than one producer");
     result.verdict = result.reasons.empty() ? verdict::valid : verdict::invalid;
     return result;
 }

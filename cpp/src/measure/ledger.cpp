@@ -16,7 +16,8 @@ namespace headrace::measure {
 namespace {
 
 std::size_t thread_count(std::size_t wanted) {
-    return wanted != 0 ? std::min<std::size_t>(wanted, 64) : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
+    return wanted != 0 ? std::min<std::size_t>(wanted, 64)
+                       : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
 }
 
 /// So many partitions that one, joined, fits a core's cache.
@@ -40,7 +41,8 @@ void note_times(source_facts& f, std::size_t source, const ledger_row& r) {
         if (r.first > f.span.last_received.time) f.span.last_received = {r.first, source, r.line};
         return;
     }
-    if (f.span.first_sent.time == absent || r.first < f.span.first_sent.time) f.span.first_sent = {r.first, source, r.line};
+    if (f.span.first_sent.time == absent || r.first < f.span.first_sent.time)
+        f.span.first_sent = {r.first, source, r.line};
     if (r.first > f.span.last_sent.time) f.span.last_sent = {r.first, source, r.line};
 }
 
@@ -72,15 +74,31 @@ void ledger::add(std::unique_ptr<row_source> source, int owner) {
     state_->sources.push_back(std::move(source));
 }
 
-const row_source& ledger::source(std::size_t i) const { return *state_->sources[i]; }
-std::size_t ledger::sources() const noexcept { return state_->sources.size(); }
-std::size_t ledger::workers() const noexcept { return state_->threads; }
-const ledger_counts& ledger::counts() const noexcept { return state_->counts; }
-const ledger_span& ledger::span() const noexcept { return state_->span; }
-bool ledger::overlong() const noexcept { return state_->overlong; }
-const std::vector<second_count>& ledger::seconds() const noexcept { return state_->seconds; }
+const row_source& ledger::source(std::size_t i) const {
+    return *state_->sources[i];
+}
+std::size_t ledger::sources() const noexcept {
+    return state_->sources.size();
+}
+std::size_t ledger::workers() const noexcept {
+    return state_->threads;
+}
+const ledger_counts& ledger::counts() const noexcept {
+    return state_->counts;
+}
+const ledger_span& ledger::span() const noexcept {
+    return state_->span;
+}
+bool ledger::overlong() const noexcept {
+    return state_->overlong;
+}
+const std::vector<second_count>& ledger::seconds() const noexcept {
+    return state_->seconds;
+}
 
-const unreadable_rows& ledger::unreadable(std::size_t source) const noexcept { return state_->facts[source].unreadable; }
+const unreadable_rows& ledger::unreadable(std::size_t source) const noexcept {
+    return state_->facts[source].unreadable;
+}
 
 std::string ledger::example(row_kind kind) const {
     for (const source_facts& f : state_->facts) {
@@ -122,7 +140,8 @@ failure ledger::state::scan_source(std::size_t worker, std::size_t source, const
     const auto cursor = sources[source]->open({});
     ledger_row r;
     for (;;) {
-        if ((found.rows & ((std::uint64_t{1} << mark_shift) - 1)) == 0 && found.rows >> mark_shift == found.marks.size())
+        if ((found.rows & ((std::uint64_t{1} << mark_shift) - 1)) == 0 &&
+            found.rows >> mark_shift == found.marks.size())
             if (const auto m = cursor->mark()) found.marks.push_back(*m);
         const row_event e = cursor->next(r);
         if (e == row_event::end) break;
@@ -135,7 +154,8 @@ failure ledger::state::scan_source(std::size_t worker, std::size_t source, const
             ++(e == row_event::torn ? counted.torn : counted.unreadable);
             continue;
         }
-        if (found.rows == place::most_rows - 1) return failure::of(errc::io_error, sources[source]->name() + ": too many rows");
+        if (found.rows == place::most_rows - 1)
+            return failure::of(errc::io_error, sources[source]->name() + ": too many rows");
         const XXH128_hash_t h = XXH3_128bits_withSeed(r.id.data(), r.id.size(), seed);
         const std::size_t partition = partition_bits == 0 ? 0 : static_cast<std::size_t>(h.high64 >> shift);
         const place at = place::of(source, found.rows, row_tag(r.kind, r.redelivered, r.error));

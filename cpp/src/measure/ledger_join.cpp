@@ -104,7 +104,8 @@ private:
         sent_id();
     }
 
-    void put(place at, match_kind kind, std::size_t number, const entry* receipt, std::int64_t sent, std::int64_t acked) {
+    void put(place at, match_kind kind, std::size_t number, const entry* receipt, std::int64_t sent,
+             std::int64_t acked) {
         packed_match m{at.with(match_tag(kind, number)), {}, sent, acked, absent, absent};
         if (receipt != nullptr) {
             m.receipt = receipt->at;

@@ -20,7 +20,8 @@ struct stretch {
 /// The results of one bucket, in the order of its rows.
 class bucket_results {
 public:
-    failure load(const spill_store<packed_match>& store, std::size_t bucket, std::uint64_t first_row, std::size_t rows) {
+    failure load(const spill_store<packed_match>& store, std::size_t bucket, std::uint64_t first_row,
+                 std::size_t rows) {
         if (failure f = store.read(bucket, packed_)) return f;
         begin_.assign(rows + 1, 0);
         for (const packed_match& p : packed_) ++begin_[static_cast<std::size_t>(p.at.row() - first_row) + 1];
@@ -61,7 +62,12 @@ class replayer {
 public:
     replayer(const row_source& source, const spill_store<packed_match>& store, std::uint64_t bucket_rows,
              replay_visitor& visitor, bucket_results& results, const std::atomic<bool>& cancel)
-        : source_(source), store_(store), bucket_rows_(bucket_rows), visitor_(visitor), results_(results), cancel_(cancel) {}
+        : source_(source),
+          store_(store),
+          bucket_rows_(bucket_rows),
+          visitor_(visitor),
+          results_(results),
+          cancel_(cancel) {}
 
     failure run(const stretch& s) {
         if (failure f = visitor_.begin(s.unit)) return f;
@@ -79,7 +85,9 @@ public:
     }
 
 private:
-    failure changed() const { return failure::of(errc::io_error, source_.name() + ": changed while it was being read"); }
+    failure changed() const {
+        return failure::of(errc::io_error, source_.name() + ": changed while it was being read");
+    }
 
     failure bucket(std::uint64_t rows) {
         for (std::uint64_t i = 0; i < rows;) {
@@ -138,7 +146,8 @@ failure ledger::replay(std::span<replay_visitor* const> visitors, const std::ato
             t.bucket = f.first_bucket + i;
             t.last = i + 1 == pieces;
             if (!f.marks.empty()) t.from = f.marks[i << (st.bucket_shift - mark_shift)];
-            const bool wanted = f.rows == 0 ? f.unreadable.count != 0 : pieces != buckets || worth(f, t.bucket, f.sent_rows != 0);
+            const bool wanted =
+                f.rows == 0 ? f.unreadable.count != 0 : pieces != buckets || worth(f, t.bucket, f.sent_rows != 0);
             if (!wanted) continue;
             t.unit = {stretches.size(), s};
             stretches.push_back(t);

@@ -34,7 +34,8 @@ constexpr std::uint8_t row_tag(row_kind kind, bool redelivered, std::int32_t err
 
 /// Tag of a result: kind 3, number 5.
 constexpr std::uint8_t match_tag(match_kind kind, std::size_t number) noexcept {
-    return static_cast<std::uint8_t>(static_cast<unsigned>(kind) | static_cast<unsigned>(number < 31 ? number : 31) << 3);
+    return static_cast<std::uint8_t>(static_cast<unsigned>(kind) | static_cast<unsigned>(number < 31 ? number : 31)
+                                                                       << 3);
 }
 
 struct entry {
@@ -70,7 +71,7 @@ struct source_facts {
     std::uint64_t rows = 0;
     std::uint64_t sent_rows = 0;
     unreadable_rows unreadable;
-    std::vector<row_mark> marks;   ///< before every marked_rows-th row; empty when the source has no marks
+    std::vector<row_mark> marks;  ///< before every marked_rows-th row; empty when the source has no marks
     std::size_t first_bucket = 0;
     std::string sent_example, received_example;
     ledger_span span;

@@ -8,7 +8,8 @@
 
 namespace headrace::measure {
 
-out_file::out_file(std::string path) : path_(std::move(path)), partial_(path_ + "." + std::to_string(::getpid()) + ".partial") {}
+out_file::out_file(std::string path)
+    : path_(std::move(path)), partial_(path_ + "." + std::to_string(::getpid()) + ".partial") {}
 
 out_file::~out_file() {
     if (fd_ < 0) return;

@@ -107,7 +107,8 @@ statistics rates(const std::vector<second_count>& seconds, std::uint64_t second_
     return summarize(values);
 }
 
-failure write_all(const ledger& l, const process_options& options, const std::atomic<bool>& cancel, process_result& result) {
+failure write_all(const ledger& l, const process_options& options, const std::atomic<bool>& cancel,
+                  process_result& result) {
     output_files files(options.out);
     if (failure f = files.open()) return f;
     block_pool pool(options.memory_limit / 2);

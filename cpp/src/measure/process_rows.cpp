@@ -21,7 +21,9 @@ std::string seconds(std::int64_t ns) {
     return out;
 }
 
-std::string numbered(std::uint8_t n) { return std::to_string(n) + (n == 31 ? " or later" : ""); }
+std::string numbered(std::uint8_t n) {
+    return std::to_string(n) + (n == 31 ? " or later" : "");
+}
 
 }  // namespace
 
@@ -89,8 +91,10 @@ void row_writer::message(const ledger_row& row, const match& m) {
     if (received && acked && processing >= 0 && sending >= 0) return;
     if (!received && acked) problem("lost", row, "acked at " + seconds(m.acked) + " and never received");
     if (!received && !acked) problem("unacked", row, "neither acked nor received");
-    if (processing != absent && processing < 0) problem("negative_latency", row, ms(processing) + ": received before it was sent");
-    if (sending != absent && sending < 0) problem("negative_send_time", row, ms(sending) + ": acked before it was sent");
+    if (processing != absent && processing < 0)
+        problem("negative_latency", row, ms(processing) + ": received before it was sent");
+    if (sending != absent && sending < 0)
+        problem("negative_send_time", row, ms(sending) + ": acked before it was sent");
 }
 
 void row_writer::further(const ledger_row& row, const match& m) {
@@ -98,7 +102,8 @@ void row_writer::further(const ledger_row& row, const match& m) {
         case match_kind::retry: problem("retry", row, "sent again; the earliest send counts"); break;
         case match_kind::shared: problem("shared", row, "also sent by another producer"); break;
         case match_kind::duplicate:
-            problem("duplicate", row, "receipt " + numbered(m.number) + ", " + ms(m.received - m.sent) + " after the first");
+            problem("duplicate", row,
+                    "receipt " + numbered(m.number) + ", " + ms(m.received - m.sent) + " after the first");
             break;
         case match_kind::orphan: problem("orphan", row, "received but not sent by these producers"); break;
         case match_kind::primary:

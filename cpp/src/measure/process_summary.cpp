@@ -44,7 +44,8 @@ void add_four(std::vector<summary_row>& out, const std::string& name, const stat
 
 void add_percentiles(std::vector<summary_row>& out, const std::string& name, const statistics& s) {
     for (std::size_t i = 0; i < percentile_names.size(); ++i)
-        out.push_back({name + "_" + percentile_names[i], s.count != 0 ? latency_format::exact(s.percentiles[i]) : "", "ms"});
+        out.push_back(
+            {name + "_" + percentile_names[i], s.count != 0 ? latency_format::exact(s.percentiles[i]) : "", "ms"});
 }
 
 }  // namespace

@@ -26,7 +26,9 @@ std::vector<reorder_count::slices> reorder_count::lay_out(const std::vector<send
     return out;
 }
 
-std::size_t reorder_count::total(const std::vector<slices>& s) { return s.empty() ? 0 : s.back().begin + s.back().count; }
+std::size_t reorder_count::total(const std::vector<slices>& s) {
+    return s.empty() ? 0 : s.back().begin + s.back().count;
+}
 
 reorder_count::reorder_count(block_pool& pool, const std::vector<send_range>& sources, std::size_t workers,
                              const std::string& folder)

@@ -19,7 +19,8 @@ struct send_range {
 
 class reorder_count {
 public:
-    reorder_count(block_pool& pool, const std::vector<send_range>& sources, std::size_t workers, const std::string& folder);
+    reorder_count(block_pool& pool, const std::vector<send_range>& sources, std::size_t workers,
+                  const std::string& folder);
 
     void add(std::size_t worker, std::size_t source, std::int64_t sent, std::int64_t received);
     failure finish(const std::atomic<bool>& cancel, std::uint64_t& reordered);

@@ -22,16 +22,11 @@ public:
         : reader_(path, from), kind_(kind), fold_(fold) {}
 
     row_event next(ledger_row& row) override {
-        const csv_event e = reader_.next();
-        const csv_row& r = reader_.row();
-        row.id = r.id;
+        const csv_event e = reader_.next(row);
         row.kind = kind_;
-        row.intended = kind_ == row_kind::sent ? r.first : absent;
-        row.first = r.first;
-        row.second = r.second;
-        row.line = r.line;
-        if (fold_ && e == csv_event::row && needs_folding(r.id)) {
-            key_ = fold_long_id(r.id);
+        row.intended = kind_ == row_kind::sent ? row.first : absent;
+        if (fold_ && e == csv_event::row && needs_folding(row.id)) {
+            key_ = fold_long_id(row.id);
             row.id = id_of(key_.data());
         }
         return e;
@@ -49,9 +44,7 @@ private:
 
 class segment_cursor final : public row_cursor {
 public:
-    segment_cursor(const std::string& path, bool to_epoch) : to_epoch_(to_epoch) {
-        error_ = reader_.open(path);
-    }
+    segment_cursor(const std::string& path, bool to_epoch) : to_epoch_(to_epoch) { error_ = reader_.open(path); }
 
     row_event next(ledger_row& row) override {
         if (error_) return row_event::failed;

@@ -73,7 +73,8 @@ void reserve_all(std::size_t rows, Columns&... columns) {
 
 }  // namespace
 
-failure collect_samples(const ledger& l, std::size_t first_consumer, const std::atomic<bool>& cancel, sample_table& out) {
+failure collect_samples(const ledger& l, std::size_t first_consumer, const std::atomic<bool>& cancel,
+                        sample_table& out) {
     out = {};
     const ledger_counts& c = l.counts();
     const auto rows = static_cast<std::size_t>(c.sent + c.duplicated + c.orphaned);

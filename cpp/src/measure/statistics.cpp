@@ -25,7 +25,8 @@ public:
     narrowing(std::span<search> searches, unsigned shift)
         : searches_(searches), shift_(shift), step_(std::min(shift, digit_bits)) {
         for (const search& s : searches_)
-            if (std::find(prefixes_.begin(), prefixes_.end(), s.prefix) == prefixes_.end()) prefixes_.push_back(s.prefix);
+            if (std::find(prefixes_.begin(), prefixes_.end(), s.prefix) == prefixes_.end())
+                prefixes_.push_back(s.prefix);
         counts_.assign(prefixes_.size() << step_, 0);
     }
 

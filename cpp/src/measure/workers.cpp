@@ -17,7 +17,8 @@ public:
         while (!stopped_.load(std::memory_order_relaxed)) {
             const std::size_t item = next_.fetch_add(1, std::memory_order_relaxed);
             if (item >= items_) return;
-            if (failure f = cancel_.load(std::memory_order_relaxed) ? cancelled() : guarded(worker, item)) stop(std::move(f));
+            if (failure f = cancel_.load(std::memory_order_relaxed) ? cancelled() : guarded(worker, item))
+                stop(std::move(f));
         }
     }
 
@@ -66,6 +67,8 @@ failure share_out(std::size_t items, std::size_t workers, const std::atomic<bool
     return loop.result();
 }
 
-failure cancelled() { return failure::of(errc::cancelled, "cancelled"); }
+failure cancelled() {
+    return failure::of(errc::cancelled, "cancelled");
+}
 
 }  // namespace headrace::measure

@@ -15,17 +15,20 @@ struct seen {
     std::uint64_t line;
     bool operator==(const seen&) const = default;
 };
-void PrintTo(const seen& s, std::ostream* out) { *out << int(s.event) << ' ' << s.id << " line " << s.line; }
+void PrintTo(const seen& s, std::ostream* out) {
+    *out << int(s.event) << ' ' << s.id << " line " << s.line;
+}
 
 std::vector<seen> read_all(const std::string& path, const csv_mark& from = {}) {
     csv_reader reader(path, from);
     std::vector<seen> out;
-    for (csv_event e = reader.next(); e != csv_event::end; e = reader.next()) {
+    csv_row r;
+    for (csv_event e = reader.next(r); e != csv_event::end; e = reader.next(r)) {
         if (e == csv_event::failed) {
             ADD_FAILURE() << reader.error().message;
             break;
         }
-        out.push_back({e, e == csv_event::row ? std::string(reader.row().id) : "", reader.row().line});
+        out.push_back({e, e == csv_event::row ? std::string(r.id) : "", r.line});
     }
     return out;
 }
@@ -42,15 +45,16 @@ constexpr auto torn = csv_event::torn;
 TEST(CsvReader, ReadsOurOwnRowsAndTheirTimes) {
     test::temporary_folder folder;
     csv_reader reader(folder.file("x.csv", "m-1,1617516000.000000001,1617516000.000000002\nm-2,5\n"));
-    ASSERT_EQ(reader.next(), row);
-    EXPECT_EQ(reader.row().id, "m-1");
-    EXPECT_EQ(reader.row().first, 1617516000'000000001);
-    EXPECT_EQ(reader.row().second, 1617516000'000000002);
-    ASSERT_EQ(reader.next(), row);
-    EXPECT_EQ(reader.row().first, 5'000000000);
-    EXPECT_EQ(reader.row().second, absent);
-    EXPECT_EQ(reader.next(), csv_event::end);
-    EXPECT_EQ(reader.next(), csv_event::end);
+    csv_row r;
+    ASSERT_EQ(reader.next(r), row);
+    EXPECT_EQ(r.id, "m-1");
+    EXPECT_EQ(r.first, 1617516000'000000001);
+    EXPECT_EQ(r.second, 1617516000'000000002);
+    ASSERT_EQ(reader.next(r), row);
+    EXPECT_EQ(r.first, 5'000000000);
+    EXPECT_EQ(r.second, absent);
+    EXPECT_EQ(reader.next(r), csv_event::end);
+    EXPECT_EQ(reader.next(r), csv_event::end);
 }
 
 TEST(CsvReader, CountsLinesThroughHeadersBlanksAndQuotedNewlines) {
@@ -66,7 +70,8 @@ TEST(CsvReader, OnlyTheFirstRowCanBeAHeader) {
 }
 
 TEST(CsvReader, GoesOnBehindAQuoteThatIsNeverClosed) {
-    EXPECT_EQ(read_text("a,1\n\"b,2\nc,3\nd,4\n"), (std::vector<seen>{{row, "a", 1}, {unreadable, "", 2}, {row, "c", 3}, {row, "d", 4}}));
+    EXPECT_EQ(read_text("a,1\n\"b,2\nc,3\nd,4\n"),
+              (std::vector<seen>{{row, "a", 1}, {unreadable, "", 2}, {row, "c", 3}, {row, "d", 4}}));
 }
 
 TEST(CsvReader, ALastRowWithoutNewlineIsTornUnlessComplete) {
@@ -97,14 +102,15 @@ TEST(CsvReader, RowsAcrossBufferEndsAreWhole) {
 
 TEST(CsvReader, AMarkGoesOnExactlyAsTheReaderWould) {
     test::temporary_folder folder;
-    const std::string path =
-        folder.file("x.csv", "\xEF\xBB\xBFid,sent,acked\n\na,1617516000,1617516000\nx\n\"b\n\",1617516000,1617516000\nc,16,1");
+    const std::string path = folder.file(
+        "x.csv", "\xEF\xBB\xBFid,sent,acked\n\na,1617516000,1617516000\nx\n\"b\n\",1617516000,1617516000\nc,16,1");
     const auto all = read_all(path);
     csv_reader reader(path);
+    csv_row r;
     for (std::size_t done = 0; done <= all.size(); ++done) {
         const auto rest = read_all(path, reader.mark());
         EXPECT_EQ(rest, std::vector<seen>(all.begin() + static_cast<std::ptrdiff_t>(done), all.end())) << done;
-        reader.next();
+        reader.next(r);
     }
     EXPECT_EQ(all.back(), (seen{torn, "", 7}));
 }
@@ -118,12 +124,13 @@ TEST(CsvReader, ARowBeyondItsLimitIsSkippedAsOne) {
 
 TEST(CsvReader, SaysWhatIsWrongWithAFile) {
     test::temporary_folder folder;
+    csv_row r;
     csv_reader missing(folder.path() + "/none.csv");
-    EXPECT_EQ(missing.next(), csv_event::failed);
+    EXPECT_EQ(missing.next(r), csv_event::failed);
     EXPECT_EQ(missing.error().code, errc::not_found);
-    EXPECT_EQ(missing.next(), csv_event::failed);
+    EXPECT_EQ(missing.next(r), csv_event::failed);
     csv_reader directory(folder.path());
-    EXPECT_EQ(directory.next(), csv_event::failed);
+    EXPECT_EQ(directory.next(r), csv_event::failed);
     EXPECT_NE(directory.error().message.find("not a regular file"), std::string::npos);
 }
 

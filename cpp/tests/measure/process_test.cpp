@@ -29,7 +29,8 @@ protected:
 TEST_F(ProcessTest, WritesTheFourFiles) {
     ASSERT_FALSE(run("a,10.5,11\nb,10,10.25\n", "b,12,13\na,11,12\nb,13,14\n"));
     EXPECT_EQ(result_.judgement.verdict, verdict::valid);
-    EXPECT_EQ(folder_.read("out/latencies.csv"), "id,processing_ms,send_ms\na,500.000000,500.000000\nb,2000.000000,250.000000\n");
+    EXPECT_EQ(folder_.read("out/latencies.csv"),
+              "id,processing_ms,send_ms\na,500.000000,500.000000\nb,2000.000000,250.000000\n");
     EXPECT_EQ(folder_.read("out/throughput.csv"), "second,received,sent\n0,0,2\n1,1,0\n2,1,0\n");
     EXPECT_EQ(folder_.read("out/problems.csv"), "problem,id,file,line,detail\nduplicate,b," + folder_.path() +
                                                     "/c.csv,3,\"receipt 2, 1000.000000 ms after the first\"\n");

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.servers import RedisServer
-
 from comparison.child import Child, Figures, Finished, RunFailed, figures_from_csv, figures_from_summary
 from comparison.contenders import CONTENDERS, Contender, Job
 from comparison.settings import Group, Settings
+from headrace.servers import RedisServer
 
 TOPIC = "bench"
+ID_LENGTH = 26
 SERVER_CPU, CLIENT_CPU = 0, 1
 
 
@@ -69,9 +69,7 @@ class Bench:
     def job(self, group: Group, server: RedisServer, count: int) -> Job:
         """What `group` asks, on this server."""
         size = self._settings.size
-        return Job(
-            server.host, server.port, TOPIC, "bench", count, size, group.window, group.read, group.latency
-        )
+        return Job(server.host, server.port, TOPIC, "bench", count, size, group.window, group.read, group.latency)
 
     def startup(self, group: Group, who: Contender) -> Startup:
         """Wall and CPU seconds of the group's program with one message: medians of three; zero for pairs."""
@@ -95,6 +93,7 @@ class Bench:
             end = self._child(who.produce(self.job(group, server, group.count)), "producer").wait()
             cpu = server.cpu_seconds() - cpu
             _require_length(server, who, group.count)
+            _require_entry(server, who, self._settings.size)
             figures = self._figures(who, end, group.count)
         return _sample(figures, end, cpu, startup)
 
@@ -189,13 +188,20 @@ def _require_length(server: RedisServer, who: Contender, count: int) -> None:
     _require(length == count, f"{who.name}: the stream holds {length} entries instead of {count}")
 
 
+def _require_entry(server: RedisServer, who: Contender, size: int) -> None:
+    """The first entry must cost the same bytes on the wire whoever sent it."""
+    fields = server.call("XRANGE", TOPIC, "-", "+", "COUNT", 1)[0][1]
+    names, id_, payload = fields[::2], fields[1], fields[3]
+    shape = f"{b','.join(names).decode()}, an id of {len(id_)} and a payload of {len(payload)} bytes"
+    same = names == [b"id", b"m"] and len(id_) == ID_LENGTH and len(payload) == size and payload.startswith(id_)
+    _require(same, f"{who.name}: an entry holds {shape}, the others' id,m, {ID_LENGTH} and {size} with the id in it")
+
+
 def _require_drained(server: RedisServer, who: Contender, job: Job) -> None:
     fields = server.call("XINFO", "GROUPS", TOPIC)[0]
     group = dict(zip(fields[::2], fields[1::2], strict=True))
     pending, lag = group[b"pending"], group[b"lag"]
-    _require(
-        (pending, lag) == (0, 0), f"{who.name}: of {job.count}, {pending} unacknowledged and {lag} unread"
-    )
+    _require((pending, lag) == (0, 0), f"{who.name}: of {job.count}, {pending} unacknowledged and {lag} unread")
 
 
 def _settle(server: RedisServer) -> None:

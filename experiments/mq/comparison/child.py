@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.csv
+
 from headrace.servers.launch import find_binary, tied
 
 
@@ -48,17 +49,17 @@ class Figures:
 class Child:
     """A running program with its standard output in a file; ``cpu`` pins it to one core."""
 
-    def __init__(
-        self, command: list[str], output: Path, *, cpu: int | None = None, timeout: float = 300.0
-    ) -> None:
+    def __init__(self, command: list[str], output: Path, *, cpu: int | None = None, timeout: float = 300.0) -> None:
         self._command = command
+        self._timeout = timeout
+        self._late = False
         self._output = output
         pin = [] if cpu is None else [find_binary("taskset", "util-linux"), "--cpu-list", str(cpu)]
         argv = tied([*pin, *command])
         self._begin = time.monotonic()
         with open(output, "wb") as out, open(output.with_suffix(".err"), "wb") as err:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        self._timer = threading.Timer(timeout, self._process.kill)
+        self._timer = threading.Timer(timeout, self._give_up)
         self._timer.start()
 
     def wait(self) -> Finished:
@@ -71,10 +72,16 @@ class Child:
         wall = time.monotonic() - self._begin
         self._timer.cancel()
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        if self._late:
+            raise RunFailed(f"{shlex.join(self._command)} did not end within {self._timeout:g} s")
         if code != 0:
             words = self._output.with_suffix(".err").read_text(errors="replace").strip()[-500:]
             raise RunFailed(f"{shlex.join(self._command)} exited with {code}: {words or 'no message'}")
         return Finished(wall, usage.ru_utime + usage.ru_stime, self._output)
+
+    def _give_up(self) -> None:
+        self._late = True
+        self._process.kill()
 
     def __enter__(self) -> Child:
         return self

@@ -23,9 +23,7 @@ TEXT = " all warfare is won by the side that knows its own numbers"
 
 def parse_args() -> argparse.Namespace:
     """Read the same flags as the C producer takes."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=6379)
     parser.add_argument("--topic", default="bench")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from headrace.cli.output import write_json
+
+if TYPE_CHECKING:
+    from headrace.mq import ProgramResult
 
 Url = Annotated[str, typer.Option(help="The broker, such as redis://127.0.0.1:6379.")]
 Topic = Annotated[str, typer.Option(help="The topic, queue or stream.")]
@@ -65,9 +68,7 @@ def produce(
         typer.Option(metavar="R", help="Messages/s of all threads, on schedule; 0: as fast as acks allow."),
     ] = 0.0,
     window: Annotated[int, typer.Option(metavar="N", help="Unacknowledged messages allowed.")] = 1000,
-    payload: Annotated[
-        str, typer.Option(metavar="FILE|random|text", help="What messages consist of.")
-    ] = "random",
+    payload: Annotated[str, typer.Option(metavar="FILE|random|text", help="What messages consist of.")] = "random",
     csv: Csv = "-",
     json: Json = False,
 ) -> int:
@@ -98,9 +99,7 @@ def consume(
     count: Annotated[
         int, typer.Option(metavar="N", help="Messages of the whole program; 0: until Ctrl-C or the timeout.")
     ] = 1000,
-    group: Annotated[
-        str, typer.Option(metavar="NAME", help="Consumers of one group share the topic.")
-    ] = "headrace",
+    group: Annotated[str, typer.Option(metavar="NAME", help="Consumers of one group share the topic.")] = "headrace",
     timeout: Annotated[
         float, typer.Option(metavar="S", help="Give up after so many seconds without a message; 0: never.")
     ] = 0.0,
@@ -154,9 +153,10 @@ def _stream(path: str) -> Any:
         raise IoError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _finish(done: Any, json: bool, stream: IO[str] = sys.stderr) -> int:
+def _finish(done: ProgramResult, json: bool, stream: IO[str] = sys.stderr) -> int:
     if json:
-        write_json(done.to_json(), stream)
+        names = ("kind", "messages", "seconds", "rate", "stats")
+        write_json({name: getattr(done, name) for name in names}, stream)
     else:
-        print(done, file=stream)
-    return int(done.exit_code)
+        print(done.summary(), file=stream)
+    return 0

@@ -20,10 +20,10 @@ _COLUMNS = (  # summary column, heading, digits
     ("sent", "sent", 0),
     ("lost", "lost", 0),
     ("duplicated", "dup", 0),
-    ("processing_ms_p50", "latency\np50 ms", 3),
-    ("processing_ms_p99", "\np99 ms", 3),
-    ("send_ms_p50", "send\np50 ms", 3),
-    ("send_ms_p99", "\np99 ms", 3),
+    ("processing_latency_p50", "latency\np50 ms", 3),
+    ("processing_latency_p99", "\np99 ms", 3),
+    ("send_time_p50", "send\np50 ms", 3),
+    ("send_time_p99", "\np99 ms", 3),
     ("acked_rate", "acked\n/s", 0),
     ("received_rate", "received\n/s", 0),
 )
@@ -31,16 +31,12 @@ _COLUMNS = (  # summary column, heading, digits
 
 def register(app: typer.Typer) -> None:
     app.command("run", epilog="Example: headrace run experiments/mq/quickstart.toml --set size=100")(run)
-    app.command("compare", epilog="Example: headrace compare results/a results/b --fail-if 'p99>+10%'")(
-        compare
-    )
+    app.command("compare", epilog="Example: headrace compare results/a results/b --fail-if 'p99>+10%'")(compare)
     app.command("report", epilog="Example: headrace report results/quickstart-20260101-120000")(report)
 
 
 def run(
-    spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="A TOML spec, or the folder of a run to repeat.")
-    ],
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A TOML spec, or the folder of a run to repeat.")],
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of every case; may be repeated."),
@@ -61,14 +57,10 @@ def run(
 
 
 def compare(
-    runs: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is the base.")
-    ],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is the base.")],
     fail_if: Annotated[
         list[str] | None,
-        typer.Option(
-            "--fail-if", metavar="RULE", help="Exit 1 when broken, such as 'p99>+10%'; may be repeated."
-        ),
+        typer.Option("--fail-if", metavar="RULE", help="Exit 1 when broken, such as 'p99>+10%'; may be repeated."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -133,9 +125,7 @@ def _show(done: Run) -> None:
     rows = []
     for case in done.cases:
         summary = case.summary
-        rows.append(
-            [case.label, *(quantity(summary[c], digits) for c, _, digits in _COLUMNS), case.verdict.upper()]
-        )
+        rows.append([case.label, *(quantity(summary[c], digits) for c, _, digits in _COLUMNS), case.verdict.upper()])
     table(["case", *(heading for _, heading, _ in _COLUMNS), "verdict"], rows)
     print(f"\n{done.verdict.upper()}")
     for text in done.reasons:

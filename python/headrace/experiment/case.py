@@ -96,7 +96,8 @@ def _producer(case: MqCase, url: str, topic: str, setting: Setting, number: int)
         "arrivals": case.arrivals,
         "window": case.window,
         "payload": case.payload,
-        "segment": str(setting.segments / f"sent-{number:05d}.seg"),
+        "segment": str(setting.segments / f"sent-{number:05d}"),
+        "detail": case.detail,
         "anchor": setting.anchor,
         "seed": setting.seed + number,
     }
@@ -110,7 +111,8 @@ def _consumer(case: MqCase, url: str, topic: str, setting: Setting, number: int)
         "batch": case.consumer_batch,
         "group": GROUP,
         "claim_idle": case.claim_idle,
-        "segment": str(setting.segments / f"received-{number:05d}.seg"),
+        "segment": str(setting.segments / f"received-{number:05d}"),
+        "detail": case.detail,
         "anchor": setting.anchor,
     }
 
@@ -131,9 +133,7 @@ def _connected(fleet: Fleet, flow: CaseFlow, interrupt: Interrupt) -> bool:
     return True
 
 
-def _drive(
-    fleet: Fleet, flow: CaseFlow, setting: Setting, series: Series, backlog: Callable[[], int | None]
-) -> None:
+def _drive(fleet: Fleet, flow: CaseFlow, setting: Setting, series: Series, backlog: Callable[[], int | None]) -> None:
     at_ns = time.monotonic_ns() + int((0.05 + 0.0005 * fleet.size) * 1e9)
     flow.begin(at_ns / 1e9)
     fleet.start(at_ns)
@@ -151,6 +151,8 @@ def _drive(
         setting.progress.update(elapsed, totals)
         if step is Step.ASK_BROKER:
             flow.on_backlog(now, backlog())
+        elif step is Step.STOP_PRODUCERS:
+            fleet.stop("produce")
         elif step is Step.STOP_CONSUMERS:
             fleet.stop("consume")
         elif step is Step.STOP_ALL:
@@ -167,6 +169,4 @@ def _outcome(fleet: Fleet, flow: CaseFlow, interrupt: Interrupt) -> Outcome:
     failures = flow.failures + [p for p in fleet.problems if p not in flow.failures]
     by_kind = {kind: [s for p, s in fleet.stats() if p.kind == kind] for kind in ("produce", "consume")}
     elapsed = max(0.0, time.monotonic() - flow.started) if flow.started else 0.0
-    return Outcome(
-        fleet.totals(), failures, elapsed, by_kind["produce"], by_kind["consume"], interrupt.requested
-    )
+    return Outcome(fleet.totals(), failures, elapsed, by_kind["produce"], by_kind["consume"], interrupt.requested)

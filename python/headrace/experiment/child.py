@@ -12,7 +12,6 @@ End of file on standard input means that the runner is gone: the programs stop, 
 
 from __future__ import annotations
 
-import base64
 import importlib
 import json
 import os
@@ -111,19 +110,6 @@ def _one_line(error: BaseException) -> str:
     return text if isinstance(error, HeadraceError) and text else f"{type(error).__name__}: {text}"
 
 
-def _live(stats: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: v for key, v in one.items() if isinstance(v, int | float)} for one in stats]
-
-
-def _final(stats: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    def plain(value: Any) -> Any:
-        return (
-            base64.b64encode(value).decode() if isinstance(value, bytes | bytearray | memoryview) else value
-        )
-
-    return [{key: plain(v) for key, v in one.items()} for one in stats]
-
-
 def _watch(pipe: _Pipe, programs: _Programs, interval_s: float) -> None:
     """Reports until every program has finished; a request to stop is passed on."""
     last: Any = None
@@ -131,7 +117,7 @@ def _watch(pipe: _Pipe, programs: _Programs, interval_s: float) -> None:
         message = pipe.receive(interval_s)
         if message and message["do"] == "stop":
             programs.stop(message.get("kind"))
-        finished, stats = programs.finished(), _live(programs.stats())
+        finished, stats = programs.finished(), programs.stats()
         if all(finished):
             return
         if (stats, finished) != last:
@@ -161,7 +147,7 @@ def serve(pipe: _Pipe) -> int:
         while not all(programs.finished()) and time.monotonic() < deadline:
             time.sleep(0.01)
         return 1
-    stats = _final(programs.stats())
+    stats = programs.stats()
     errors = programs.close()
     pipe.send(event="done", now_ns=time.monotonic_ns(), stats=stats, errors=errors)
     return 1 if any(errors) else 0

@@ -65,9 +65,7 @@ class Child:
 class Fleet:
     """Starts one child per entry of ``plans`` (a label and its programs)."""
 
-    def __init__(
-        self, plans: Sequence[tuple[str, Sequence[Program]]], *, module: str, interval_s: float
-    ) -> None:
+    def __init__(self, plans: Sequence[tuple[str, Sequence[Program]]], *, module: str, interval_s: float) -> None:
         self.problems: list[str] = []
         self._module, self._interval_s = module, interval_s
         self._selector = selectors.DefaultSelector()

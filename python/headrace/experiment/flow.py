@@ -3,7 +3,7 @@
 The runner feeds it what the programs count and what the time is; it answers with what to do next.
 
     running -> draining (all producers are done) -> stopping (consumers were told) -> over
-       \\__________________ failing (everybody was told to stop) __________________/
+       \\____ failing (producers were told to stop; a moment later, consumers) ____/
 
 Consumers cannot know when to stop: the same message may come twice, so that "as many receipts as acknowledged
 sends" may be reached while a message is still missing. The flow must also have been quiet for a while, and
@@ -21,6 +21,7 @@ class Step(Enum):
 
     WAIT = "wait"  #: nothing
     ASK_BROKER = "ask broker"  #: find out what the group has left, then call on_backlog()
+    STOP_PRODUCERS = "stop producers"  #: once
     STOP_CONSUMERS = "stop consumers"  #: once
     STOP_ALL = "stop all"  #: once
     KILL = "kill"  #: those that did not stop in time
@@ -45,13 +46,10 @@ class FlowOptions:
 
     timeout: float  #: from the start to the end of the case; then it has failed
     quiet: float = 0.2  #: without a change, before a complete count is believed
-    stall: float = (
-        5.0  #: without a change, before an incomplete count is believed, if the broker has nothing left
-    )
-    silence: float = (
-        40.0  #: the same if the broker cannot say; longer than consumers wait to take over from the dead
-    )
-    stop_grace: float = 5.0  #: for programs to finish once told to
+    stall: float = 5.0  #: without a change, before an incomplete count is believed, if the broker has nothing left
+    silence: float = 40.0  #: the same if the broker cannot say; longer than consumers wait to take over from the dead
+    settle: float = 0.1  #: without a change, before a failing case that is complete is ended
+    stop_grace: float = 5.0  #: for programs to finish once told to; half of it is for consumers to catch up
     interrupt_grace: float = 1.0  #: the same after Ctrl-C
 
 
@@ -71,7 +69,8 @@ class CaseFlow:
         self._changed = self.started
         self._asked: float | None = None
         self._stopping_since: float | None = None
-        self._stopping_all = False
+        self._failing = False
+        self._told_all = False
         self._wanted: Step | None = None
         self._grace = self.options.stop_grace
         self._killed = False
@@ -81,7 +80,7 @@ class CaseFlow:
         self.started = self._changed = at
 
     def fail(self, now: float, reason: str) -> None:
-        """Something went wrong: everybody is stopped, and the case has failed for ``reason``."""
+        """Something went wrong: the case is stopped and has failed for ``reason``."""
         self.failures.append(reason)
         self._stop_all(now, self.options.stop_grace)
 
@@ -113,7 +112,7 @@ class CaseFlow:
             wanted, self._wanted = self._wanted, None
             return wanted
         if self._stopping_since is not None:
-            return self._stopping(now)
+            return self._stopping(now, producers_done)
         return Step.ASK_BROKER if producers_done and self._may_ask(now) else Step.WAIT
 
     def _may_ask(self, now: float) -> bool:
@@ -124,8 +123,13 @@ class CaseFlow:
         t = self._totals
         return t.receive_acked >= t.acked and t.receive_acked >= t.received
 
-    def _stopping(self, now: float) -> Step:
+    def _stopping(self, now: float, producers_done: bool) -> Step:
         assert self._stopping_since is not None
+        if self._failing and not self._told_all:
+            settled = producers_done and self._complete() and now - self._changed >= self.options.settle
+            if settled or now - self._stopping_since >= self._grace / 2:
+                self._told_all = True
+                return Step.STOP_ALL
         if self._killed or now - self._stopping_since < self._grace:
             return Step.WAIT
         self._killed = True
@@ -133,10 +137,10 @@ class CaseFlow:
         return Step.KILL
 
     def _stop_all(self, now: float, grace: float) -> None:
-        if not self._stopping_all:
-            self._stopping_all = True
+        if not self._failing:
+            self._failing = True
             self._stopping_since = now
-            self._wanted = Step.STOP_ALL
+            self._wanted = Step.STOP_PRODUCERS
             self._grace = grace
         self._grace = min(self._grace, grace)
 

@@ -53,6 +53,7 @@ KEYS: dict[str, Check] = {
     "warmup": number(0),
     "timeout": number(0, above=True),
     "claim_idle": number(0, above=True),
+    "detail": choice("full", "ledger"),
 }
 
 
@@ -71,23 +72,20 @@ class MqCase:
     size: int = 1000
     batch: int = 0  #: messages per request to the broker; 0: batching off
     consumer_batch: int = -1  #: the same for consumers; -1: as ``batch``
-    rate: float = (
-        0.0  #: messages/s of all producers together, from a fixed schedule; 0: as fast as acks allow
-    )
+    rate: float = 0.0  #: messages/s of all producers together, from a fixed schedule; 0: as fast as acks allow
     arrivals: str = "constant"  #: spacing of that schedule, or "poisson"
     window: int = 1000  #: unacknowledged messages allowed to each producer thread
     payload: str = "random"  #: "random", "text", or a file
     warmup: float = 0.0  #: the first seconds: kept in the samples, left out of the summary's figures
     timeout: float = 120.0  #: of the whole case; then it has failed
     claim_idle: float = 30.0  #: after this silence a consumer takes over what another left unacknowledged
+    detail: str = "full"  #: recorded of each message: "full", or "ledger", only what proves that nothing was lost
 
     def __post_init__(self) -> None:
         if self.consumer_batch < 0:
             object.__setattr__(self, "consumer_batch", self.batch)
         if self.url and self.redis:
-            raise InvalidArgument(
-                "settings under 'redis' are for the private server; leave out url, or redis"
-            )
+            raise InvalidArgument("settings under 'redis' are for the private server; leave out url, or redis")
         if self.batch > self.window:
             raise InvalidArgument(f"batch ({self.batch}) does not fit into window ({self.window})")
 

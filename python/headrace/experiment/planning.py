@@ -35,13 +35,9 @@ def plan(spec: Spec, *, repeat: int | None = None) -> list[PlannedCase]:
         raise InvalidArgument(f"repeat must be a whole number from 1, not {times}")
     expanded = [item for case in spec.cases for item in _expand(spec.source, case)]
     if len(expanded) * times > _MOST_CASES:
-        raise InvalidArgument(
-            f"{spec.source}: {len(expanded) * times} cases; at most {_MOST_CASES} in one run"
-        )
+        raise InvalidArgument(f"{spec.source}: {len(expanded) * times} cases; at most {_MOST_CASES} in one run")
     return [
-        PlannedCase(name, turn, expect, settings)
-        for turn in range(1, times + 1)
-        for name, expect, settings in expanded
+        PlannedCase(name, turn, expect, settings) for turn in range(1, times + 1) for name, expect, settings in expanded
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 from collections.abc import Iterable
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from headrace.results import CaseFacts, Run, RunFolder
 
 #: Program counters whose sums over all programs are kept in run.json.
-_SUMS = ("bytes", "writes", "reads", "reconnects", "late", "cpu_ns", "redelivered")
+_SUMS = (
+    *("payload_bytes", "bytes_out", "bytes_in", "requests", "writes", "reads", "cpu_ns"),
+    *("reconnects", "resent", "redelivered", "dropped_by_broker"),
+)
 
 
 def run(
@@ -62,6 +66,7 @@ def run(
     elif list(overrides):
         raise InvalidArgument("overrides go with a spec file; change the Spec instead")
     cases = plan(spec, repeat=repeat)
+    importlib.import_module("headrace.results.run")  # now, so that closing the folder after Ctrl-C is quick
     seed = secrets.randbits(31) if spec.seed is None else spec.seed
     spec = replace(spec, seed=seed, repeat=spec.repeat if repeat is None else repeat)
     _check_servers(cases)
@@ -90,9 +95,7 @@ def _run_one(
     with broker_for(settings, folder.path) as broker:
         config = broker.config()
         folder.set_server(config)
-        setting = Setting(
-            record.segments, folder.anchor, seed, record.append_series, view, interrupt, programs
-        )
+        setting = Setting(record.segments, folder.anchor, seed, record.append_series, view, interrupt, programs)
         outcome = run_case(settings, broker, setting)
     view.end(outcome.elapsed_s, outcome.totals, outcome.failures)
     record.finish(facts_of(settings, outcome, config))
@@ -106,6 +109,7 @@ def facts_of(case: MqCase, outcome: Outcome, server: dict[str, Any]) -> CaseFact
     complete = len(outcome.producers) == case.producers and not outcome.failures
     return CaseFacts(
         window=case.window * threads,
+        warmup_s=case.warmup,
         asked_rate=case.rate or None,
         window_full=_window_full(outcome, case.threads),
         expected=case.total,
@@ -129,16 +133,10 @@ def _notes(server: dict[str, Any]) -> tuple[str, ...]:
 
 def _window_full(outcome: Outcome, threads: int) -> float | None:
     """Share of the producers' time in which a full window held a send back, or None when they did not say."""
-    times = [(s["window_full_ns"], s["elapsed_ns"]) for s in outcome.producers if s.get("elapsed_ns")]
-    if not times:
-        return None
-    share: float = sum(full for full, _ in times) / (threads * sum(whole for _, whole in times))
-    return min(1.0, share)
+    waited = sum(s.get("window_full_ns", 0) for s in outcome.producers)
+    worked = sum(max(0, s.get("last_ns", 0) - s.get("first_ns", 0)) for s in outcome.producers)
+    return min(1.0, waited / (threads * worked)) if worked else None
 
 
 def _sums(programs: list[dict[str, Any]]) -> dict[str, int]:
-    return {
-        name: sum(p[name] for p in programs if name in p)
-        for name in _SUMS
-        if any(name in p for p in programs)
-    }
+    return {name: sum(p[name] for p in programs if name in p) for name in _SUMS if any(name in p for p in programs)}

@@ -48,8 +48,7 @@ class Series:
         sent = totals.sent - before.sent
         row: dict[str, Any] = {
             "second": round(elapsed, 3),
-            "offered": (self._offered(elapsed) - self._offered(self._at) if self._asked_rate else sent)
-            / span,
+            "offered": (self._offered(elapsed) - self._offered(self._at) if self._asked_rate else sent) / span,
             "sent": sent / span,
             "acked": (totals.acked - before.acked) / span,
             "received": (totals.received - before.received) / span,

@@ -1,4 +1,4 @@
-"""The experiment's data processor: join the producers' CSVs with the consumers' and say what became of every message.
+"""The experiment's data processor: join the producers' CSVs with the consumers', account for every message.
 
 >>> result = process("p*.csv", "c*.csv", "out")      # doctest: +SKIP
 >>> result.verdict, result.exit_code                 # doctest: +SKIP
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headrace import _core
+from headrace._core import ledger
 from headrace.errors import InvalidArgument, NotFound
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -36,14 +36,18 @@ class ProcessResult:
     """What `process` found.
 
     Attributes:
-        verdict: ``"valid"``; ``"invalid"`` when ids are lost, orphaned or shared by two producers; ``"failed"`` when
-            nothing could be joined (then there are no files).
+        verdict: ``"valid"``; ``"invalid"`` when ids are lost, orphaned or shared by two producers;
+            ``"failed"`` when nothing could be joined (then there are no files).
         reasons: why the verdict is not ``"valid"``, a sentence each.
-        warnings: what does not spoil the run but should be known: unreadable rows, unacknowledged messages, clocks.
-        counts: messages and rows by what became of them.
-        metrics: figure name -> value in ms or messages per second, None where it is not defined. The names are those
-            of ``summary.csv``: ``processing_latency_avg``, ``send_time_p99.9``, ``processing_throughput_max``, ...
-        files: name (``latencies.csv``, ``throughput.csv``, ``summary.csv``, ``problems.csv``) -> path.
+        warnings: what does not spoil the run but should be known: unreadable rows, unacknowledged messages,
+            clocks that differ.
+        counts: messages and rows by what became of them; ``headrace._core.ledger.count_meanings()`` says
+            what each counts.
+        metrics: figure name -> value in ms or messages per second, None where it is not defined. The names
+            are those of ``summary.csv``: ``processing_latency_avg``, ``send_time_p99.9``,
+            ``processing_throughput_max``, ...
+        files: name (``latencies.csv``, ``throughput.csv``, ``summary.csv``, ``problems.csv``)
+            -> path.
     """
 
     verdict: str
@@ -92,9 +96,8 @@ class ProcessResult:
         )
         counts = ", ".join(f"{name} {self.counts[name]:,}" for name in _COUNTS)
         notes = "".join(f"<li>{html.escape(text)}</li>" for text in [*self.reasons, *self.warnings])
-        return (
-            f"<p><b>{self.verdict.upper()}</b>: {counts}</p><table><tr>{head}</tr>{body}</table>"
-            + (f"<ul>{notes}</ul>" if notes else "")
+        return f"<p><b>{self.verdict.upper()}</b>: {counts}</p><table><tr>{head}</tr>{body}</table>" + (
+            f"<ul>{notes}</ul>" if notes else ""
         )
 
 
@@ -109,19 +112,21 @@ def process(
     """Join what was sent with what was received and write four CSVs into `out`.
 
     Args:
-        producers: CSV files ``id,sent,acked``: a path, a glob pattern, or several of them. Epoch seconds with an
-            optional fraction, or epoch nanoseconds; the third column may be missing.
+        producers: CSV files ``id,sent,acked``: a path, a glob pattern, or several of them. Epoch seconds with
+            an optional fraction, or epoch nanoseconds; the third column may be missing. Recorded segments are
+            taken as well.
         consumers: CSV files ``id,received,acked``, given likewise.
         out: folder for the results, made when it is not there. Each file appears whole or not at all.
-        memory_limit: bytes of rows to hold in memory; more goes to unnamed temporary files in `out`. About 64 MiB
-            come on top.
+        memory_limit: bytes of rows to hold in memory; more goes to unnamed temporary files in `out`. About
+            64 MiB come on top.
         threads: 0 for one per core, at most 8.
 
     Files:
         ``latencies.csv``  ``id,processing_ms,send_ms``: one row per id sent, in the producers' order.
         ``throughput.csv``  ``second,received,sent``: seconds from the first send on; first receipts only.
-        ``summary.csv``  ``metric,value,unit``: minimum, maximum, average and sample standard deviation of both
-        durations and both throughputs (over all rows of ``throughput.csv``), exact nearest-rank percentiles, counts.
+        ``summary.csv``  ``metric,value,unit``: minimum, maximum, average and sample standard deviation of
+        both durations and both throughputs (over all rows of ``throughput.csv``), exact
+        nearest-rank percentiles, counts.
         ``problems.csv``  ``problem,id,file,line,detail``: lost, unacked, orphan, duplicate, retry, shared,
         negative_latency, negative_send_time, unreadable, torn.
 
@@ -134,9 +139,7 @@ def process(
     _refuse_twice([*sent, *received])
     if memory_limit <= 0 or threads < 0:
         raise InvalidArgument(f"memory_limit must be positive and threads not negative: {memory_limit}, {threads}")
-    found = _core.ledger.process(
-        sent, received, os.fspath(out), memory_limit=memory_limit, threads=threads
-    )
+    found = ledger.process(sent, received, os.fspath(out), memory_limit=memory_limit, threads=threads)
     return ProcessResult(
         verdict=found["verdict"],
         reasons=found["reasons"],
@@ -158,7 +161,7 @@ def expand(paths: Paths, what: str) -> list[str]:
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     files: list[str] = []
-    for path in map(os.fspath, given):
+    for path in [os.fspath(entry) for entry in given]:
         if os.path.exists(path):
             files.append(path)
             continue

@@ -69,6 +69,9 @@ class Axis:
 
 
 def _label(value: float) -> str:
+    for limit, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= limit * (1 - 1e-9):
+            return f"{value / unit:.6g} {letter}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.6g}"
 
 
@@ -110,24 +113,19 @@ def fitting(values: Sequence[npt.NDArray[np.floating[Any]]], unit: str, *, log: 
 
 
 def chart(title: str, lines: Sequence[Line], x: Axis, y: Axis, *, x_title: str, note: str = "") -> str:
-    """A figure with legend, axes and lines. Empty when there is nothing to draw."""
-    drawn = [line for line in lines if len(line.x)]
+    """A figure with legend, axes and lines. Empty when no line has two points."""
+    drawn = [line for line in lines if len(line.x) > 1]
     if not drawn:
         return ""
     legend = "".join(
-        f'<span class="key c{line.colour}{" dashed" if line.dashed else ""}">{esc(line.name)}</span>'
-        for line in drawn
+        f'<span class="key c{line.colour}{" dashed" if line.dashed else ""}">{esc(line.name)}</span>' for line in drawn
     )
     marks = "".join(_path(line, x, y) for line in drawn)
     y_ticks, x_ticks = y.ticks(), x.ticks()
-    grid = "".join(
-        f'<line class="grid" x1="0" x2="{_EXTENT}" y1="{_v(y, v)}" y2="{_v(y, v)}"/>' for v, _ in y_ticks
-    )
-    grid += "".join(
-        f'<line class="grid" y1="0" y2="{_EXTENT}" x1="{_h(x, v)}" x2="{_h(x, v)}"/>' for v, _ in x_ticks
-    )
+    grid = "".join(f'<line class="grid" x1="0" x2="{_EXTENT}" y1="{_v(y, v)}" y2="{_v(y, v)}"/>' for v, _ in y_ticks)
+    grid += "".join(f'<line class="grid" y1="0" y2="{_EXTENT}" x1="{_h(x, v)}" x2="{_h(x, v)}"/>' for v, _ in x_ticks)
     y_labels = "".join(f'<i style="top:{_v(y, v) / 10:.1f}%">{esc(t)}</i>' for v, t in y_ticks)
-    x_labels = "".join(f'<i style="left:{_h(x, v) / 10:.1f}%">{esc(t)}</i>' for v, t in x_ticks)
+    x_labels = "".join(_x_label(_h(x, v) / 10, t) for v, t in x_ticks)
     about = ", ".join(line.name for line in drawn)
     unit = f" <small>{esc(y.unit)}</small>" if y.unit else ""
     aside = f'<p class="note">{esc(note)}</p>' if note else ""
@@ -140,6 +138,11 @@ def chart(title: str, lines: Sequence[Line], x: Axis, y: Axis, *, x_title: str, 
         f'<div class="xlab">{x_labels}</div></div>'
         f'<p class="xtitle">{esc(x_title)}</p>{aside}</figure>'
     )
+
+
+def _x_label(left: float, text: str) -> str:
+    side = " class=end" if left > 95 else ""  # a centred label would stick out of the page
+    return f'<i{side} style="left:{left:.1f}%">{esc(text)}</i>'
 
 
 def _data(name: str, axis: Axis) -> str:

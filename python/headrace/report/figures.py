@@ -82,9 +82,7 @@ def distribution_chart(shown: dict[str, Floats]) -> str:
 
 def bin_width_ns(times: Times, origin: int) -> int:
     """A round width that gives about a hundred bins, at least 1 ms."""
-    last = max(
-        (int(s.max()) for s in map(times.stamps, ("sent", "acked", "received")) if len(s)), default=origin
-    )
+    last = max((int(s.max()) for s in map(times.stamps, ("sent", "acked", "received")) if len(s)), default=origin)
     span_ms = max((last - origin) / 1e6, 1.0)
     width = next((w for w in _WIDTHS_MS if span_ms / w <= 100), _WIDTHS_MS[-1])
     return int(width * 1e6)
@@ -135,8 +133,9 @@ def latency_over_time(times: Times, origin: int, width: int) -> str:
     time."""
     name = "processing_latency" if len(times.durations_ns("processing_latency")) else "send_time"
     start, end, _ = DURATIONS[name]
+    event = "receipt" if end == "received" else "acknowledgement"
     both = times.present[start] & times.present[end]
-    at = (times.values[start][both] - origin) // width
+    at = (times.values[end][both] - origin) // width
     took = (times.values[end][both] - times.values[start][both]) / 1e6
     if not len(took):
         return ""
@@ -156,7 +155,7 @@ def latency_over_time(times: Times, origin: int, width: int) -> str:
     ]
     y = fitting([line.y for line in lines], "ms")
     bins = int(steps[-1]) + 1
-    note = f"By time of sending, in steps of {_width_text(width)}."
+    note = f"By time of {event}, in steps of {_width_text(width)}."
     return _over_time(f"{_NAMES[name].capitalize()} over time", lines, y, bins, width, note)
 
 
@@ -167,16 +166,10 @@ def backlog_chart(times: Times, origin: int, width: int) -> str:
     sent, acked, received = (
         np.cumsum(_per_bin(times.stamps(name), origin, width, bins)) for name in ("sent", "acked", "received")
     )
-    lines = (
-        [Line("in flight to the broker", x, np.maximum(sent - acked, 0), 1)]
-        if len(times.stamps("acked"))
-        else []
-    )
+    lines = [Line("in flight to the broker", x, np.maximum(sent - acked, 0), 1)] if len(times.stamps("acked")) else []
     if len(times.stamps("received")):
         lines.append(Line("waiting in the broker", x, np.maximum(acked - received, 0), 2))
-    return _over_time(
-        "Backlog", lines, fitting([line.y for line in lines], "messages", log=False), bins, width
-    )
+    return _over_time("Backlog", lines, fitting([line.y for line in lines], "messages", log=False), bins, width)
 
 
 def resource_charts(case: Case) -> list[str]:

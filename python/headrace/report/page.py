@@ -16,8 +16,7 @@ _MEANING = {
     "valid": "Every acknowledged message is accounted for, and every rate is below what its window allows.",
     "generator-limited": "The load generator did not offer the rate that was asked for. "
     "The figures describe the generator rather than the broker.",
-    "invalid": "The figures below must not be used: the measurement contradicts itself, "
-    "or messages are missing.",
+    "invalid": "The figures below must not be used: the measurement contradicts itself, or messages are missing.",
     "failed": "The run did not come to its end. What was recorded until then is shown below.",
     "running": "The run is still going on. The figures below are not final.",
 }
@@ -68,9 +67,7 @@ def header(run: Run) -> str:
     machine = run.machine
     facts = [
         (run.started or "").replace("T", " ").split(".")[0] + (" UTC" if run.started else ""),
-        f"{machine.get('cores_usable') or machine.get('cores')} cores, {machine['cpu']}"
-        if machine.get("cpu")
-        else "",
+        f"{machine.get('cores_usable') or machine.get('cores')} cores, {machine['cpu']}" if machine.get("cpu") else "",
         size(machine["memory_bytes"]) if machine.get("memory_bytes") else "",
         machine.get("system") or "",
     ]
@@ -132,9 +129,7 @@ def case_section(index: int, name: str, cases: list[Case], total: int) -> str:
     chips = "".join(tables.chip(v) for v in dict.fromkeys(c.verdict for c in cases))
     first = cases[0]
     params = "".join(
-        f"<span><i>{esc(k)}</i> {esc(v)}</span>"
-        for k, v in first.params.items()
-        if not isinstance(v, dict | list)
+        f"<span><i>{esc(k)}</i> {esc(tables.plain(k, v))}</span>" for k, v in tables.flatten(first.params) if v != ""
     )
     expect = f"<p class=note>This case was made to be {esc(first.expect)}.</p>" if first.expect else ""
     if len(cases) == 1:
@@ -159,15 +154,11 @@ def one(case: Case) -> str:
     warmup = case.facts.warmup_s
     return (
         (f"<ul class=reasons>{reasons}</ul>" if reasons else "")
-        + (
-            f"<p class=note>Figures leave out the first {warmup:g} s (warm-up); counts do not.</p>"
-            if warmup
-            else ""
-        )
+        + (f"<p class=note>Figures leave out the first {warmup:g} s (warm-up); counts do not.</p>" if warmup else "")
         + "<h3>The sixteen metrics</h3>"
         + tables.sixteen(row)
         + (f"<h3>Charts</h3><div class=charts>{charts}</div>" if charts else "")
-        + '<div class="columns"><div><h3>Percentiles</h3>'
+        + '<div class="columns"><div><h3>Percentiles, ms</h3>'
         + tables.percentiles(row, open_loop=open_loop)
         + "<h3>Rates and their bound</h3>"
         + tables.rates(row)
@@ -193,9 +184,7 @@ def conditions(run: Run) -> str:
 def again(run: Run) -> str:
     """The command that repeats the run."""
     command = reproduce(run)
-    return (
-        f"<section><h2>Run it again</h2><pre><code>{esc(command)}</code></pre></section>" if command else ""
-    )
+    return f"<section><h2>Run it again</h2><pre><code>{esc(command)}</code></pre></section>" if command else ""
 
 
 _FILES = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from headrace.report.text import DASH, esc, known, ms, number, rate
+from headrace.report.text import DASH, esc, known, ms, number, rate, size
 from headrace.results.run import Case
 from headrace.results.schema import DURATIONS, PERCENTILES, STATISTICS
 
@@ -29,17 +29,17 @@ _LEDGER = (
     ("redelivered", "receipts flagged as redelivered"),
     ("retries", "further sends of an id"),
     ("reordered", "overtook an earlier message"),
-    ("negative", "received before sent"),
+    ("negative_latency", "received before sent"),
+    ("negative_send_time", "acknowledged before sent"),
     ("unreadable", "rows that could not be read"),
+    ("torn", "last rows cut short"),
 )
-_MUST_BE_ZERO = frozenset({"lost", "orphaned", "shared", "negative"})
+_MUST_BE_ZERO = frozenset({"lost", "orphaned", "shared", "negative_latency", "negative_send_time"})
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "", texts: int = 1) -> str:
     """A table of ready HTML cells. ``kind`` ``stack`` turns rows into cards on a narrow screen."""
-    labels = "".join(
-        f"<th scope=col{' class=t' if i < texts else ''}>{esc(h)}</th>" for i, h in enumerate(head)
-    )
+    labels = "".join(f"<th scope=col{' class=t' if i < texts else ''}>{esc(h)}</th>" for i, h in enumerate(head))
     body = ""
     for row in rows:
         cells = f"<th scope=row>{row[0]}</th>"
@@ -64,9 +64,9 @@ def overview(groups: Mapping[str, Sequence[Case]]) -> str:
         "acked",
         "received",
         "processing p50",
-        "p99",
+        "processing p99",
         "send p50",
-        "p99",
+        "send p99",
         "lost",
         "duplicates",
     ]
@@ -83,11 +83,7 @@ def overview(groups: Mapping[str, Sequence[Case]]) -> str:
             number(middle(rows_, "sent")),
             rate(middle(rows_, "acked_rate")),
             rate(middle(rows_, "received_rate")),
-            *(
-                ms(middle(rows_, f"{d}_{p}"))
-                for d in ("processing_latency", "send_time")
-                for p in ("p50", "p99")
-            ),
+            *(ms(middle(rows_, f"{d}_{p}")) for d in ("processing_latency", "send_time") for p in ("p50", "p99")),
             flagged("lost", sum(int(r["lost"] or 0) for r in rows_)),
             number(sum(int(r["duplicated"] or 0) for r in rows_)),
         ]
@@ -126,16 +122,23 @@ def ranges(groups: Mapping[str, Sequence[Case]]) -> str:
 
 def repeats(cases: Sequence[Case]) -> str:
     """One row per repeat of a case, and their median."""
-    head = ["repeat", "verdict", "acked", "received", "processing p50", "p99", "send p50", "p99", "lost"]
+    head = [
+        "repeat",
+        "verdict",
+        "acked",
+        "received",
+        "processing p50",
+        "processing p99",
+        "send p50",
+        "send p99",
+        "lost",
+    ]
 
     def cells(row: Mapping[str, Any]) -> list[str]:
         latencies = [ms(row[f"{d}_{p}"]) for d in ("processing_latency", "send_time") for p in ("p50", "p99")]
         return [rate(row["acked_rate"]), rate(row["received_rate"]), *latencies]
 
-    rows = [
-        [str(c.repeat), chip(c.verdict), *cells(c.summary), flagged("lost", c.summary["lost"] or 0)]
-        for c in cases
-    ]
+    rows = [[str(c.repeat), chip(c.verdict), *cells(c.summary), flagged("lost", c.summary["lost"] or 0)] for c in cases]
     all_ = [c.summary for c in cases]
     names = [
         "acked_rate",
@@ -162,9 +165,7 @@ def flagged(name: str, value: Any) -> str:
 def sixteen(row: Mapping[str, Any]) -> str:
     """The sixteen metrics of the experiment: four quantities, four statistics each."""
     head = ["", "min", "max", "average", "std. deviation"]
-    rows = [
-        [esc(title), *(show(row.get(f"{name}_{k}")) for k in STATISTICS)] for title, name, show in _SIXTEEN
-    ]
+    rows = [[esc(title), *(show(row.get(f"{name}_{k}")) for k in STATISTICS)] for title, name, show in _SIXTEEN]
     return table(head, rows, kind="stack wide")
 
 
@@ -172,21 +173,23 @@ def percentiles(row: Mapping[str, Any], *, open_loop: bool) -> str:
     """Percentiles of the durations; with a schedule also from the intended time."""
     names = list(DURATIONS) if open_loop else ["processing_latency", "send_time"]
     titles = {n: n.removesuffix("_latency").removesuffix("_time").replace("_", " ") for n in DURATIONS}
-    head = ["percentile", *(titles[n] for n in names)]
-    rows = [[p, *(ms(row.get(f"{n}_{p}")) for n in names)] for p in (*PERCENTILES, "max")]
+    head = ["", *(titles[n] for n in names)]
+    rows = [[p, *(number(row.get(f"{n}_{p}")) for n in names)] for p in (*PERCENTILES, "max")]
     return table(head, rows)
 
 
 def ledger(row: Mapping[str, Any]) -> str:
     """What became of every message."""
-    rows = [[esc(name), flagged(name, row.get(name)), esc(meaning)] for name, meaning in _LEDGER]
+    rows = [[_breakable(name), flagged(name, row.get(name)), esc(meaning)] for name, meaning in _LEDGER]
     return table(["ledger", "count", ""], rows, kind="ledger")
 
 
 def rates(row: Mapping[str, Any]) -> str:
     """Measured rates beside what bounds them."""
     bound, acked = row.get("bound"), row.get("acked_rate")
-    share = f"{acked / bound:.0%} of its bound" if known(bound) and known(acked) and bound else DASH
+    share = DASH
+    if bound and acked and known(bound) and known(acked):
+        share = f"{number(100 * acked / bound, 2)}% of its bound"
     rows = [
         ["asked for", rate(row.get("asked_rate")), "open loop only"],
         ["offered", rate(row.get("offered_rate")), "by the generator"],
@@ -200,21 +203,40 @@ def rates(row: Mapping[str, Any]) -> str:
     return table(["rate", "value", ""], [[a, b, esc(c)] for a, b, c in kept], kind="ledger")
 
 
-def pairs(data: Mapping[str, Any], prefix: str = "") -> str:
+def pairs(data: Mapping[str, Any]) -> str:
     """Nested settings as a two-column table, keys joined with dots."""
-    flat = list(_flatten(data, prefix))
+    flat = list(flatten(data))
     if not flat:
         return '<p class="note">not recorded</p>'
-    body = "".join(f"<tr><th scope=row>{esc(k)}</th><td class=t>{esc(v)}</td></tr>" for k, v in flat)
-    return f'<div class="scroll"><table class="pairs"><tbody>{body}</tbody></table></div>'
+    rows = (
+        f"<tr><th scope=row>{_breakable(key)}</th><td class=t>{esc(plain(key, value))}</td></tr>" for key, value in flat
+    )
+    return f'<div class="scroll"><table class="pairs"><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _flatten(data: Mapping[str, Any], prefix: str) -> Any:
+def _breakable(key: str) -> str:
+    """A long key may be broken behind a dot or an underscore, and nowhere else."""
+    return esc(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
+
+
+def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(key, value) of nested settings; keys are joined with dots, and numbers count the entries of lists of tables."""
     for key, value in data.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{name}.")
-        elif isinstance(value, list) and not any(isinstance(v, dict | list) for v in value):
+            yield from flatten(value, f"{name}.")
+        elif isinstance(value, list) and any(isinstance(v, Mapping | list) for v in value):
+            yield from flatten({str(i): v for i, v in enumerate(value, 1)}, f"{name}.")
+        elif isinstance(value, list):
             yield name, ", ".join(map(str, value))
         else:
-            yield name, DASH if value is None else value
+            yield name, value
+
+
+def plain(key: str, value: Any) -> str:
+    """One setting as text: bytes with a unit, floats without needless digits."""
+    if value is None:
+        return DASH
+    if key.endswith("_bytes") and known(value):
+        return size(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +42,19 @@ def label(entry: dict[str, Any]) -> str:
     return entry["name"] if entry.get("repeat", 1) == 1 else f"{entry['name']} (repeat {entry['repeat']})"
 
 
-def analyse(path: Path, entry: dict[str, Any]) -> CaseResult:
-    """Joins and judges one case of the run folder ``path``; ``entry`` is its object in run.json."""
+def analyse(path: Path, document: dict[str, Any], entry: dict[str, Any]) -> CaseResult:
+    """Joins and judges one case of the run folder ``path``; ``entry`` is its object in ``document``, the run.json.
+
+    A case whose files cannot be read has failed; that is not an error of the run.
+    """
     facts = CaseFacts.from_json(entry.get("facts") or {})
-    inputs = samples.Inputs.find(path / entry["folder"])
-    if inputs:
-        joined = samples.join(inputs, case=entry["name"], repeat=entry["repeat"])
-    else:
-        joined = samples.Joined(Counts(), samples.SCHEMA.empty_table())
+    shift = document["anchor"]["epoch_ns"] - document["anchor"]["monotonic_ns"]
+    try:
+        inputs = samples.Inputs.find(path / entry["folder"])
+        joined = samples.join(inputs, case=entry["name"], repeat=entry["repeat"], epoch_shift_ns=shift)
+    except HeadraceError as error:
+        joined = samples.Joined(samples.Inputs(), Counts(), samples.SCHEMA.empty_table())
+        facts = replace(facts, failures=(*facts.failures, f"what was recorded cannot be read: {error}"))
     return figures(joined, entry, facts)
 
 
@@ -70,9 +75,7 @@ def run_verdict(document: dict[str, Any], cases: Sequence[tuple[str, Verdict]]) 
     if document["state"] == "interrupted" and not failures:
         failures = ["the run was interrupted"]
     if failures:
-        return Verdict(
-            "failed", (*failures, *(r for r in overall.reasons if r not in failures)), overall.notes
-        )
+        return Verdict("failed", (*failures, *(r for r in overall.reasons if r not in failures)), overall.notes)
     return overall
 
 
@@ -119,8 +122,6 @@ class _Finish:
         with _SampleWriter(self._path / "samples.parquet") as writer:
             for entry in self._document["cases"]:
                 result = self._case(entry)
-                if result is None:
-                    continue
                 with self._step():
                     writer.write(result.joined.table)
                 if exports:
@@ -129,14 +130,8 @@ class _Finish:
             with self._step():
                 writer.close()
 
-    def _case(self, entry: dict[str, Any]) -> CaseResult | None:
-        try:
-            result = analyse(self._path, entry)
-        except HeadraceError as error:
-            reason = f"what was recorded cannot be read: {error}"
-            entry |= {"verdict": "failed", "reasons": [reason], "notes": []}
-            self._verdicts.append((label(entry), Verdict("failed", (reason,))))
-            return None
+    def _case(self, entry: dict[str, Any]) -> CaseResult:
+        result = analyse(self._path, self._document, entry)
         self._rows.append(result.row)
         self._verdicts.append((result.label, result.final))
         self._series.append(series.derive(result.joined.table))
@@ -192,8 +187,8 @@ class _SampleWriter:
             return
         self._broken = True
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._temporary, table.schema, compression="zstd")
-        self._writer.write_table(_conform(table, self._writer.schema), row_group_size=1 << 20)
+            self._writer = pq.ParquetWriter(self._temporary, samples.SCHEMA, compression="zstd")
+        self._writer.write_table(table, row_group_size=1 << 20)
         self._broken = False
 
     def close(self) -> None:
@@ -214,15 +209,6 @@ class _SampleWriter:
             if self._writer is not None:
                 self._writer.close()
         self._temporary.unlink(missing_ok=True)
-
-
-def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """``table`` with the columns of ``schema``: those it lacks are null, those beyond are left out."""
-    columns = [
-        table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(len(table), f.type)
-        for f in schema
-    ]
-    return pa.table(columns, schema=schema)
 
 
 def read_summary(path: Path) -> list[dict[str, Any]]:

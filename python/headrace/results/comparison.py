@@ -112,15 +112,12 @@ class Comparison:
             span = "" if math.isnan(d.low) else f"{d.low:+.1%} .. {d.high:+.1%}"
             run = [d.run] if many else []
             name = f"{d.metric} [{d.unit}]" if d.unit else d.metric
-            rows.append(
-                [d.case, *run, name, _figure(d.base), _figure(d.other), _percent(d.relative) + mark, span]
-            )
+            rows.append([d.case, *run, name, _figure(d.base), _figure(d.other), _percent(d.relative) + mark, span])
         texts = len(head) - 4
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
         lines = [
             "  ".join(
-                cell.ljust(w) if i < texts else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(r, widths, strict=True))
+                cell.ljust(w) if i < texts else cell.rjust(w) for i, (cell, w) in enumerate(zip(r, widths, strict=True))
             )
             for r in rows
         ]
@@ -167,9 +164,7 @@ def compare(
     rng = np.random.default_rng(seed)
     differences: list[Difference] = []
     memory: dict[tuple[int, str, str], Any] = {}
-    pairs = [
-        (case, side, mine, theirs) for side in rest for case, mine, theirs in _matched(first, side, notes)
-    ]
+    pairs = [(case, side, mine, theirs) for side in rest for case, mine, theirs in _matched(first, side, notes)]
     order = list(dict.fromkeys(case for case, *_ in pairs))
     for case, side, mine, theirs in sorted(pairs, key=lambda p: order.index(p[0])):
         for name in names:
@@ -178,19 +173,13 @@ def compare(
             low, high = _interval(a[1], b[1], confidence)
             repeats = min(len(mine), len(theirs))
             differences.append(
-                Difference(
-                    case, name, UNITS[name], a[0], b[0], relative(a[0], b[0]), low, high, side.label, repeats
-                )
+                Difference(case, name, UNITS[name], a[0], b[0], relative(a[0], b[0]), low, high, side.label, repeats)
             )
     if differences and min(d.repeats for d in differences) == 1:
-        notes.append(
-            "one repeat: intervals cover the variation within a run, not between runs; use --repeat 5"
-        )
+        notes.append("one repeat: intervals cover the variation within a run, not between runs; use --repeat 5")
     results = tuple(_judge(rule, d) for d in differences for rule in rules if rule.metric == d.metric)
     for side in (first, *rest):
-        notes += [f"{side.label} is {side.run.verdict}: {'; '.join(side.run.reasons)}"] * (
-            side.run.verdict != "valid"
-        )
+        notes += [f"{side.label} is {side.run.verdict}: {'; '.join(side.run.reasons)}"] * (side.run.verdict != "valid")
     codes = [side.run.exit_code for side in (first, *rest)]
     code = 1 if 1 in codes else max(codes)
     labels = tuple(side.label for side in rest)
@@ -252,9 +241,7 @@ def _measure(
     return value, None
 
 
-def _resample(
-    case: Case, metric: str, rng: np.random.Generator, memory: dict[Any, Any]
-) -> statistics.Floats | None:
+def _resample(case: Case, metric: str, rng: np.random.Generator, memory: dict[Any, Any]) -> statistics.Floats | None:
     name, _, statistic = metric.rpartition("_")
     times = memory.get((id(case), "times")) or case.measured_times()
     memory[id(case), "times"] = times
@@ -272,9 +259,7 @@ def _resample(
     return None
 
 
-def _interval(
-    a: statistics.Floats | None, b: statistics.Floats | None, confidence: float
-) -> tuple[float, float]:
+def _interval(a: statistics.Floats | None, b: statistics.Floats | None, confidence: float) -> tuple[float, float]:
     if a is None or b is None:
         return math.nan, math.nan
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -284,9 +269,7 @@ def _interval(
 def _judge(rule: Rule, d: Difference) -> RuleResult:
     outcome = rule.outcome(d.base, d.other, d.low, d.high)
     change = f"{_figure(d.base)} to {_figure(d.other)} {d.unit}".rstrip() + f" ({_percent(d.relative)})"
-    why = {"broken": "broken", "kept": "kept", "unsure": "beyond the limit, but the difference may be noise"}[
-        outcome
-    ]
+    why = {"broken": "broken", "kept": "kept", "unsure": "beyond the limit, but the difference may be noise"}[outcome]
     if math.isnan(d.relative):
         why = "not measured"
     return RuleResult(rule.text, d.case, d.run, outcome, f"{d.case}: {rule.text}: {change}: {why}")

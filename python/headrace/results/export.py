@@ -12,7 +12,7 @@ import pyarrow.csv
 
 from headrace.errors import IoError
 from headrace.results import atomic
-from headrace.results.samples import Joined
+from headrace.results.samples import MEMORY_LIMIT, Joined
 
 
 def write_case(path: Path, entry: dict[str, Any], joined: Joined, anchor: dict[str, int]) -> None:
@@ -21,14 +21,17 @@ def write_case(path: Path, entry: dict[str, Any], joined: Joined, anchor: dict[s
 
     The last two are in the seed's format, epoch seconds with nine digits behind the point. Raises IoError.
     """
-    if joined.ledger is None:
+    from headrace._core import ledger as native
+
+    if not joined.inputs or joined.counts.sent + joined.counts.received == 0:
         return
     folder = path / "exports" / Path(entry["folder"]).name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise atomic.io_error("make", folder, error) from error
-    joined.ledger.write(str(folder))
+    sent, received = [str(p) for p in joined.inputs.sent], [str(p) for p in joined.inputs.received]
+    native.process(sent, received, str(folder), memory_limit=MEMORY_LIMIT, threads=0)
     shift = anchor["epoch_ns"] - anchor["monotonic_ns"]
     _write(folder / "producers.csv", _producers(joined.table), ("id", "sent", "acked"), shift)
     _write(folder / "consumers.csv", _consumers(joined.table), ("id", "received", "receive_acked"), shift)
@@ -57,6 +60,4 @@ def _write(path: Path, table: pa.Table, columns: tuple[str, ...], shift_ns: int)
 def epoch_seconds(stamps: pa.ChunkedArray, shift_ns: int) -> pa.ChunkedArray:
     """int64 ns shifted to the epoch, as exact decimal seconds with nine digits behind the point."""
     shifted = pc.add_checked(stamps, pa.scalar(shift_ns, pa.int64()))
-    return pc.multiply(
-        shifted.cast(pa.decimal128(19, 0)), pa.scalar(Decimal("0.000000001"), pa.decimal128(10, 9))
-    )
+    return pc.multiply(shifted.cast(pa.decimal128(19, 0)), pa.scalar(Decimal("0.000000001"), pa.decimal128(10, 9)))

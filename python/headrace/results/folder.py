@@ -191,9 +191,7 @@ class RunFolder:
             self._series.close()
         for case in self._cases:
             if case.entry["state"] == "running":
-                case.cut(
-                    "the run was interrupted" if state == "interrupted" else "the case was never finished"
-                )
+                case.cut("the run was interrupted" if state == "interrupted" else "the case was never finished")
         self._document |= {"state": state, "ended": _iso(self._epoch_now()), "failures": list(failures)}
         self._closed = build.finish(self.path, self._document, exports=exports, report=report)
         return self._closed

@@ -171,11 +171,7 @@ def _rate(count: int, span_ns: int) -> float:
 def duration_s(times: Times) -> float:
     """First send to the last acknowledgement or receipt, seconds."""
     origin = times.origin()
-    ends = [
-        int(x.max())
-        for x in (times.stamps("sent"), times.stamps("acked"), times.stamps("received"))
-        if len(x)
-    ]
+    ends = [int(x.max()) for x in (times.stamps("sent"), times.stamps("acked"), times.stamps("received")) if len(x)]
     return (max(ends) - origin) / _SECOND if origin is not None and ends else math.nan
 
 

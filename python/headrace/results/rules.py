@@ -26,8 +26,7 @@ def metric_name(text: str) -> str:
         if name in UNITS:
             return name
     raise InvalidArgument(
-        f"unknown metric {text!r}; use p50, p99, send_p99, acked_rate, lost, "
-        "or a numeric column of summary.csv"
+        f"unknown metric {text!r}; use p50, p99, send_p99, acked_rate, lost, or a numeric column of summary.csv"
     )
 
 

@@ -131,9 +131,7 @@ class Run:
             except (OSError, pa.ArrowException) as error:
                 raise IoError(f"cannot read {stored}: {error}") from error
         lines = Path() if self.path is None else self.path / "series.jsonl"
-        return series.merge(
-            series.read_lines(lines), [series.derive(r.joined.table) for r in self._analysed()]
-        )
+        return series.merge(series.read_lines(lines), [series.derive(r.joined.table) for r in self._analysed()])
 
     @cached_property
     def _summary_rows(self) -> list[dict[str, Any]]:
@@ -144,7 +142,7 @@ class Run:
         """The figures made from the recorded segments, for runs that were never closed."""
         if self._results is None:
             assert self.path is not None
-            self._results = [build.analyse(self.path, entry) for entry in self.document["cases"]]
+            self._results = [build.analyse(self.path, self.document, entry) for entry in self.document["cases"]]
         return self._results
 
     def __repr__(self) -> str:
@@ -155,9 +153,7 @@ class Run:
         head = f"<b>{html.escape(self.name)}</b>: {html.escape(self.verdict.upper())}"
         reasons = "".join(f"<li>{html.escape(r)}</li>" for r in self.reasons)
         shown = ["case", "repeat", *_SHOWN, "verdict"]
-        table = self.summary[shown].to_html(
-            index=False, float_format=lambda v: f"{v:,.3f}", na_rep="", border=0
-        )
+        table = self.summary[shown].to_html(index=False, float_format=lambda v: f"{v:,.3f}", na_rep="", border=0)
         return f"<div>{head}<ul>{reasons}</ul>{table}</div>"
 
 
@@ -277,8 +273,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
     version = document.get("format_version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise InvalidArgument(
-            f"{path} has format version {version}, and this headrace reads up to {FORMAT_VERSION}: "
-            "use a newer headrace"
+            f"{path} has format version {version}, and this headrace reads up to {FORMAT_VERSION}: use a newer headrace"
         )
     missing = [key for key in ("name", "state", "cases") if key not in document]
     if missing:
@@ -319,7 +314,7 @@ def from_csv(
 
     Raises NotFound for a missing file, IoError for one that cannot be read.
     """
-    inputs = samples.Inputs(sent_csv=tuple(map(Path, producers)), received_csv=tuple(map(Path, consumers)))
+    inputs = samples.Inputs(tuple(map(Path, producers)), tuple(map(Path, consumers)))
     entry: dict[str, Any] = {
         "name": name,
         "repeat": 1,

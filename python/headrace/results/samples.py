@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.errors import NotFound
 from headrace.results.schema import SAMPLES
@@ -20,118 +20,121 @@ if TYPE_CHECKING:
 
 #: What the native side writes for a time that never happened.
 ABSENT = np.iinfo(np.int64).min
-#: Memory for the join, bytes; beyond it the ledger works out of core.
+#: Memory for the rows of the join, bytes; beyond it the ledger works out of core.
 MEMORY_LIMIT = 2 << 30
 
-_TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "bool": pa.bool_()}
+#: The first bytes of a segment.
+_MAGIC = b"headrseg"
+_NAME = pa.dictionary(pa.int32(), pa.string())
+_TYPES = {"string": pa.string(), "name": _NAME, "int32": pa.int32(), "int64": pa.int64(), "bool": pa.bool_()}
 SCHEMA = pa.schema([pa.field(c.name, _TYPES[c.type]) for c in SAMPLES])
 _TIMES = ("intended", "sent", "acked", "received", "receive_acked")
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files of one case: what producers wrote and what consumers wrote, segments or CSVs."""
+    """The files of one case: what producers wrote and what consumers wrote, segments or CSVs in the seed's format."""
 
-    sent_csv: tuple[Path, ...] = ()
-    received_csv: tuple[Path, ...] = ()
-    sent_segments: tuple[Path, ...] = ()
-    received_segments: tuple[Path, ...] = ()
+    sent: tuple[Path, ...] = ()
+    received: tuple[Path, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sent_csv or self.received_csv or self.sent_segments or self.received_segments)
+        return bool(self.sent or self.received)
 
     @classmethod
     def find(cls, folder: Path) -> Inputs:
-        """What lies in the segment folder of a case: ``sent*`` and ``received*``, ending in ``.seg`` or
-        ``.csv``."""
+        """What lies in the segment folder of a case: ``sent*`` and ``received*``, ending in ``.seg`` or ``.csv``.
 
-        def named(pattern: str) -> tuple[Path, ...]:
-            return tuple(sorted(p for p in folder.glob(pattern) if p.is_file()))
+        Empty files are left out: their program was killed before it had anything to write.
+        """
 
-        return cls(named("sent*.csv"), named("received*.csv"), named("sent*.seg"), named("received*.seg"))
+        def named(stem: str) -> tuple[Path, ...]:
+            found = (p for suffix in ("seg", "csv") for p in folder.glob(f"{stem}*.{suffix}"))
+            return tuple(sorted(p for p in found if p.is_file() and p.stat().st_size))
+
+        return cls(named("sent"), named("received"))
+
+    def has_csv(self) -> bool:
+        """Whether some file is no segment by its content; then the ledger gives all times as ns since the epoch."""
+        return any(not _is_segment(path) for path in (*self.sent, *self.received))
+
+
+def _is_segment(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """One case after the join: its counts and its samples (schema.SAMPLES), and the ledger's result for
-    exports."""
+    """One case after the join: the files it was made of, its counts and its samples (schema.SAMPLES)."""
 
+    inputs: Inputs
     counts: Counts
     table: pa.Table = field(repr=False)
-    ledger: Any = field(default=None, repr=False)
 
 
-def join(inputs: Inputs, *, case: str, repeat: int = 1) -> Joined:
+def join(inputs: Inputs, *, case: str, repeat: int = 1, epoch_shift_ns: int = 0) -> Joined:
     """Joins what was sent with what was received, by id.
+
+    Times are as recorded: monotonic ns from segments; from CSVs ns since the epoch minus ``epoch_shift_ns`` (of the
+    run's anchor: epoch - monotonic), so that they are monotonic too.
 
     Raises NotFound for a file that is not there, IoError for one that cannot be read.
     """
-    for path in (*inputs.sent_csv, *inputs.received_csv, *inputs.sent_segments, *inputs.received_segments):
-        if not path.is_file():
-            raise NotFound(f"no such file: {path}")
-    ledger = _ledger()
-    for path in inputs.sent_csv:
-        ledger.add_sent_csv(str(path))
-    for path in inputs.received_csv:
-        ledger.add_received_csv(str(path))
-    for path in inputs.sent_segments:
-        ledger.add_sent_segment(str(path))
-    for path in inputs.received_segments:
-        ledger.add_received_segment(str(path))
-    result = ledger.join()
-    return Joined(Counts.of(result), to_table(result.samples(), case=case, repeat=repeat), result)
-
-
-def _ledger() -> Any:
     from headrace._core import ledger as native
 
-    return native.Ledger(memory_limit=MEMORY_LIMIT)
+    if not inputs:
+        return Joined(inputs, Counts(), SCHEMA.empty_table())
+    for path in (*inputs.sent, *inputs.received):
+        if not path.is_file():
+            raise NotFound(f"no such file: {path}")
+    sent, received = [str(p) for p in inputs.sent], [str(p) for p in inputs.received]
+    ledger = native.Ledger(sent, received, memory_limit=MEMORY_LIMIT)
+    columns = ledger.samples()
+    columns["source"] = _names(columns["source"], inputs.sent)
+    columns["recipient"] = _names(columns.pop("consumer"), inputs.received)
+    shift = epoch_shift_ns if inputs.has_csv() else 0
+    return Joined(inputs, Counts.of(ledger.counts), to_table(columns, case=case, repeat=repeat, shift_ns=shift))
 
 
-def to_table(columns: Mapping[str, Any], *, case: str, repeat: int) -> pa.Table:
+def _names(indices: npt.NDArray[np.int32], paths: tuple[Path, ...]) -> pa.Array:
+    """The name of the file of each row; null for -1."""
+    names = pa.array([p.name for p in paths], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32(), mask=indices < 0), names)
+
+
+def to_table(columns: Mapping[str, Any], *, case: str, repeat: int, shift_ns: int = 0) -> pa.Table:
     """The ledger's numpy columns (one row per id and receipt) as a table of schema.SAMPLES.
 
-    Absent times become null. Columns that the schema does not know follow behind, unchanged.
+    ``shift_ns`` is taken from every time; absent times become null.
     """
     rows = len(columns["id"])
-    renamed = {"recipient" if name == "consumer" else name: values for name, values in columns.items()}
-    arrays: dict[str, pa.Array] = {}
+    given: dict[str, Any] = {"case": _constant(case, rows), "kind": _constant("message", rows), **columns}
+    given["repeat"] = np.full(rows, repeat, np.int32)
+    arrays = []
     for column in SCHEMA:
-        if column.name == "case":
-            arrays["case"] = _constant(case, rows)
-        elif column.name == "repeat":
-            arrays["repeat"] = pa.array(np.full(rows, repeat, np.int32))
-        elif column.name == "kind" and "kind" not in renamed:
-            arrays["kind"] = _constant("message", rows)
-        elif column.name in renamed:
-            arrays[column.name] = _column(column, renamed[column.name])
+        values = given[column.name]
+        if column.name in _TIMES:
+            arrays.append(pa.array(values - shift_ns, column.type, mask=values == ABSENT))
+        elif column.name == "id":
+            arrays.append(_text(values))
         else:
-            arrays[column.name] = pa.nulls(rows, column.type)
-    extra = {name: pa.array(values) for name, values in renamed.items() if name not in arrays}
-    return pa.table(arrays | extra)
+            array = values if isinstance(values, pa.Array) else pa.array(values)
+            arrays.append(array.cast(column.type))
+    return pa.table(arrays, schema=SCHEMA)
 
 
 def _constant(text: str, rows: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text], pa.string()))
 
 
-def _column(column: pa.Field, values: Any) -> pa.Array:
-    array = np.asarray(values) if not isinstance(values, pa.Array | pa.ChunkedArray) else values
-    if column.name in _TIMES and isinstance(array, np.ndarray):
-        return pa.array(array, column.type, mask=array == ABSENT)
-    if pa.types.is_string(column.type):
-        return _text(array)
-    return pa.array(array).cast(column.type)
-
-
-def _text(values: Any) -> pa.Array:
-    array = pa.array(values) if len(values) else pa.nulls(0, pa.string())
-    if pa.types.is_binary(array.type) or pa.types.is_fixed_size_binary(array.type):
-        try:
-            array = array.cast(pa.string())
-        except pa.ArrowInvalid:
-            array = pa.array([v.decode("utf-8", "backslashreplace") for v in array.to_pylist()], pa.string())
-    return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+def _text(ids: npt.NDArray[np.bytes_]) -> pa.Array:
+    """Ids as text. Bytes that are not UTF-8 are shown as escapes."""
+    array = pa.array(ids, pa.binary())
+    try:
+        return array.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([v.decode("utf-8", "backslashreplace") for v in array.to_pylist()], pa.string())
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
@@ -149,9 +152,8 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 
 
 def concat(tables: Iterable[pa.Table]) -> pa.Table:
-    """The samples of several cases as one table; none gives an empty one. Columns missing in some are
-    null."""
+    """The samples of several cases as one table; none gives an empty one."""
     some = list(tables)
     if not some:
         return SCHEMA.empty_table()
-    return pa.concat_tables(some, promote_options="permissive")
+    return pa.concat_tables(some).unify_dictionaries()

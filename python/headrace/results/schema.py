@@ -11,22 +11,20 @@ from typing import Final, NamedTuple
 
 class Column(NamedTuple):
     name: str
-    type: str  #: Arrow type
+    type: str  #: Arrow type; ``name`` is text of which few different ones exist (a dictionary)
     unit: str  #: "" for what has none
     meaning: str
 
 
 SAMPLES: Final = (
-    Column("case", "string", "", "name of the case"),
+    Column("case", "name", "", "name of the case"),
     Column("repeat", "int32", "", "repetition of the case, from 1"),
-    Column("kind", "string", "", "what the item is: message"),
+    Column("kind", "name", "", "what the item is: message"),
     Column("id", "string", "", "the id of the item, as text"),
-    Column("source", "string", "", "the producer's file"),
+    Column("source", "name", "", "the producer's file"),
     Column("worker", "int32", "", "thread number within the producer program"),
-    Column("recipient", "string", "", "the consumer's file; null when never received"),
-    Column(
-        "attempt", "int32", "", "which receipt of the id: 1 the first, 2 a duplicate, ...; 0 never received"
-    ),
+    Column("recipient", "name", "", "the consumer's file; null when never received"),
+    Column("attempt", "int32", "", "which receipt of the id: 1 the first, 2 a duplicate, ...; 0 never received"),
     Column("attempts", "int32", "", "how often the producer wrote it to a connection"),
     Column("size", "int64", "bytes", "payload"),
     Column("intended", "int64", "ns", "when the schedule wanted it sent; equals sent in a closed loop"),
@@ -47,9 +45,7 @@ SERIES: Final = (
     Column("case", "string", "", "name of the case"),
     Column("repeat", "int32", "", "repetition of the case, from 1"),
     Column("second", "double", "s", "since the start of the case; the end of the interval of the row"),
-    Column(
-        "offered", "double", "1/s", "messages that the schedule wanted sent; equals sent in a closed loop"
-    ),
+    Column("offered", "double", "1/s", "messages that the schedule wanted sent; equals sent in a closed loop"),
     Column("sent", "double", "1/s", "messages handed to the connection"),
     Column("acked", "double", "1/s", "acknowledgements read by producers"),
     Column("received", "double", "1/s", "messages read by consumers"),
@@ -121,11 +117,11 @@ def _summary() -> tuple[Column, ...]:
         Column("lost", "int64", "ids", "ids acknowledged and never received"),
         Column("orphaned", "int64", "ids", "ids received and never sent"),
         Column("shared", "int64", "ids", "ids sent by more than one producer"),
-        Column(
-            "reordered", "int64", "ids", "first receipts that overtook an earlier message of the same thread"
-        ),
-        Column("negative", "int64", "ids", "ids received before they were sent"),
+        Column("reordered", "int64", "ids", "first receipts that overtook an earlier message of the same thread"),
+        Column("negative_latency", "int64", "ids", "ids received before they were sent"),
+        Column("negative_send_time", "int64", "ids", "ids acknowledged before they were sent"),
         Column("unreadable", "int64", "rows", "rows that could not be read"),
+        Column("torn", "int64", "rows", "last rows that were cut short"),
         Column("retries", "int64", "sends", "sends beyond the first of an id"),
         Column("duration_s", "double", "s", "first send to the last acknowledgement or receipt"),
         Column(
@@ -134,15 +130,11 @@ def _summary() -> tuple[Column, ...]:
             "1/s",
             "ids sent over the scheduled time plus the lateness at its end, summed over threads",
         ),
-        Column(
-            "acked_rate", "double", "1/s", "ids acknowledged, from the first send to the last acknowledgement"
-        ),
+        Column("acked_rate", "double", "1/s", "ids acknowledged, from the first send to the last acknowledgement"),
         Column("received_rate", "double", "1/s", "ids received, from the first to the last first receipt"),
         Column("asked_rate", "double", "1/s", "open loop: the rate that was asked for"),
         Column("window", "int64", "messages", "unacknowledged messages allowed, all producers together"),
-        Column(
-            "bound", "double", "1/s", "what acked_rate may not exceed: window / mean send time (Little's law)"
-        ),
+        Column("bound", "double", "1/s", "what acked_rate may not exceed: window / mean send time (Little's law)"),
         Column("verdict", "string", "", "valid, generator-limited, invalid or failed"),
         Column("expect", "string", "", "the verdict that the case was made for; null: valid"),
         Column("reasons", "string", "", "why, as sentences separated by semicolons"),

@@ -66,8 +66,7 @@ def derive(table: pa.Table) -> pa.Table:
     last = max(int(s.max()) for s in stamps.values() if len(s))
     seconds = last // 1_000_000_000 + 1
     rates = {
-        name: np.bincount(s[s >= 0] // 1_000_000_000, minlength=seconds).astype(float)
-        for name, s in stamps.items()
+        name: np.bincount(s[s >= 0] // 1_000_000_000, minlength=seconds).astype(float) for name, s in stamps.items()
     }
     columns: dict[str, Any] = {
         "case": [table["case"][0].as_py()] * seconds,
@@ -77,10 +76,7 @@ def derive(table: pa.Table) -> pa.Table:
         "backlog": np.cumsum(rates["acked"]) - np.cumsum(rates["received"]),
     }
     return pa.table(
-        [
-            pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(seconds, f.type)
-            for f in SCHEMA
-        ],
+        [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(seconds, f.type) for f in SCHEMA],
         schema=SCHEMA,
     )
 

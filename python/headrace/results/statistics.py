@@ -34,18 +34,14 @@ def quantiles(values: npt.NDArray[np.int64], shares: Sequence[float], rng: np.ra
     blocks = min(BLOCKS, len(values))
     owner = np.arange(len(values)) * blocks // len(values)
     counts = np.bincount(inverse * blocks + owner, minlength=len(places) * blocks)
-    upto = np.cumsum(
-        counts.reshape(len(places), blocks), axis=0
-    )  # values of each block at or below each place
+    upto = np.cumsum(counts.reshape(len(places), blocks), axis=0)  # values of each block at or below each place
     weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES)
     totals = weights @ upto[-1]
     found = [places[_search(upto, weights, np.maximum(np.ceil(totals * s - 1e-9), 1.0))] for s in shares]
     return np.stack(found, axis=1)
 
 
-def _search(
-    upto: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], ranks: Floats
-) -> npt.NDArray[np.int64]:
+def _search(upto: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], ranks: Floats) -> npt.NDArray[np.int64]:
     """For each resample the first place that has at least ``rank`` values at or below it, by bisection."""
     low = np.zeros(len(ranks), np.int64)
     high = np.full(len(ranks), len(upto) - 1)

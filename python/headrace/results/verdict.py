@@ -71,8 +71,10 @@ class Counts:
     orphaned: int = 0  #: received, never sent
     shared: int = 0  #: ids sent by two producers
     reordered: int = 0  #: first receipts that overtook an earlier message of the same producer thread
-    negative: int = 0  #: first receipts earlier than the send
+    negative_latency: int = 0  #: received before being sent
+    negative_send_time: int = 0  #: acknowledged before being sent
     unreadable: int = 0  #: rows that could not be read
+    torn: int = 0  #: last rows that were cut short
     retries: int = 0  #: sends beyond the first of an id
 
     @classmethod
@@ -89,12 +91,8 @@ _NAMES = tuple(f.name for f in fields(Counts))
 class CaseFacts:
     """What the runner knows about one case and the rows cannot tell."""
 
-    window: int | None = (
-        None  #: unacknowledged messages allowed, all producers together; None: no limit known
-    )
-    asked_rate: float | None = (
-        None  #: open loop: messages per second asked for, all producers; None: closed loop
-    )
+    window: int | None = None  #: unacknowledged messages allowed, all producers together; None: no limit known
+    asked_rate: float | None = None  #: open loop: messages per second asked for, all producers; None: closed loop
     window_full: float | None = None  #: share of the time (0..1) in which the window held a send back
     expected: int | None = None  #: messages that were to be sent and acknowledged
     reported_acked: int | None = None  #: acknowledgements the producers counted themselves
@@ -119,9 +117,7 @@ class Rates:
     """Measured rates of one case, per second, and the mean send time. NaN where nothing was measured."""
 
     messages: int = 0  #: ids sent
-    scheduled: float = (
-        math.nan
-    )  #: ids over the time from the first to the last intended send, summed over threads
+    scheduled: float = math.nan  #: ids over the time from the first to the last intended send, summed over threads
     offered: float = math.nan  #: the same, with the lateness at the end added to the time
     acked: float = math.nan  #: acknowledged ids over the time from the first send to the last acknowledgement
     received: float = math.nan  #: ids received over the time from the first to the last first receipt
@@ -190,14 +186,15 @@ def _unaccounted(counts: Counts, facts: CaseFacts) -> list[str]:
         reasons.append(f"{_n(counts.orphaned, 'id')} received but never sent (orphaned)")
     if counts.shared:
         reasons.append(f"{_n(counts.shared, 'id')} sent by more than one producer (shared)")
-    if facts.one_clock and counts.negative:
+    if facts.one_clock and counts.negative_latency:
         reasons.append(
-            f"{_n(counts.negative, 'message')} received before being sent, by one and the same clock"
+            f"{_n(counts.negative_latency, 'message')} received before being sent, by one and the same clock"
         )
+    if facts.one_clock and counts.negative_send_time:
+        text = "acknowledged before being sent, by one and the same clock"
+        reasons.append(f"{_n(counts.negative_send_time, 'message')} {text}")
     if facts.reported_acked is not None and facts.reported_acked != counts.acked:
-        reasons.append(
-            f"the producers counted {facts.reported_acked:,} acknowledgements, the ledger {counts.acked:,}"
-        )
+        reasons.append(f"the producers counted {facts.reported_acked:,} acknowledgements, the ledger {counts.acked:,}")
     missing = 0 if facts.expected is None else facts.expected - counts.acked
     if missing > 0:
         reasons.append(f"{missing:,} of {facts.expected:,} messages were not acknowledged")
@@ -208,9 +205,7 @@ def _impossible(rates: Rates, facts: CaseFacts) -> list[str]:
     if facts.window is None or math.isnan(rates.mean_send_s):
         return []
     why = f"a window of {facts.window:,} with a mean send time of {rates.mean_send_s * 1e3:,.3f} ms"
-    reason = above_bound(
-        "an acknowledged rate", rates.acked, bound_window(facts.window, rates.mean_send_s), why
-    )
+    reason = above_bound("an acknowledged rate", rates.acked, bound_window(facts.window, rates.mean_send_s), why)
     return [reason] if reason else []
 
 
@@ -219,18 +214,14 @@ def _open_loop(rates: Rates, facts: CaseFacts) -> tuple[list[str], list[str]]:
     asked = facts.asked_rate
     if asked is None or math.isnan(rates.offered):
         return [], []
-    chance = 4 / math.sqrt(
-        max(rates.messages, 1)
-    )  # of random (Poisson) arrivals to be slower than their mean
+    chance = 4 / math.sqrt(max(rates.messages, 1))  # of random (Poisson) arrivals to be slower than their mean
     due = min(asked, rates.scheduled) if rates.scheduled >= asked * (1 - chance) else asked
     if rates.offered >= OFFERED_SHARE * due:
         return [], []
     share = f"{rates.offered:,.1f} of {asked:,.1f} messages/s were offered ({rates.offered / asked:.1%})"
     full = facts.window_full
     if full is not None and full > WINDOW_FULL_SHARE:
-        return [], [
-            f"the broker cannot sustain the asked rate: {share}; the window was full {full:.0%} of the time"
-        ]
+        return [], [f"the broker cannot sustain the asked rate: {share}; the window was full {full:.0%} of the time"]
     rest = "" if full is None else f" while the window was full only {full:.0%} of the time"
     return [f"the generator did not keep up: {share}{rest}"], []
 
@@ -238,9 +229,7 @@ def _open_loop(rates: Rates, facts: CaseFacts) -> tuple[list[str], list[str]]:
 def _notes(counts: Counts, facts: CaseFacts) -> list[str]:
     notes = []
     if counts.duplicated:
-        notes.append(
-            f"{_n(counts.duplicated, 'duplicate delivery', 'duplicate deliveries')} (allowed: at least once)"
-        )
+        notes.append(f"{_n(counts.duplicated, 'duplicate delivery', 'duplicate deliveries')} (allowed: at least once)")
     if counts.redelivered:
         notes.append(f"{_n(counts.redelivered, 'receipt')} flagged as redelivered by the broker")
     if counts.retries:
@@ -251,10 +240,11 @@ def _notes(counts: Counts, facts: CaseFacts) -> list[str]:
         notes.append(f"{_n(counts.reordered, 'message')} received out of order")
     if counts.unreadable:
         notes.append(f"{_n(counts.unreadable, 'row')} could not be read")
-    if counts.negative and not facts.one_clock:
-        notes.append(
-            f"{_n(counts.negative, 'latency', 'latencies')} negative: the clocks of the machines differ"
-        )
+    if counts.torn:
+        notes.append(f"{_n(counts.torn, 'last row')} cut short")
+    negative = counts.negative_latency + counts.negative_send_time
+    if negative and not facts.one_clock:
+        notes.append(f"{_n(negative, 'latency', 'latencies')} negative: the clocks of the machines differ")
     return notes
 
 

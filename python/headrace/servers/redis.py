@@ -96,11 +96,13 @@ class RedisServer(PrivateServer):
         return Path(tempfile.gettempdir()) / f"headrace-redis-{os.getpid()}-{self.port}.sock"
 
     def _argv(self) -> list[str]:
-        settings = {**self._settings, "dir": str(self.directory), **self._listeners()}
+        own = {"dir": str(self.directory), **self._listeners()}
         if self._password:
-            settings["requirepass"] = self._password
+            own["requirepass"] = self._password
+        lines = [f"{key} {_written(value)}" for key, value in self._settings.items()]
+        lines += [f"{key} {_quoted(str(value))}" for key, value in own.items()]
         path = self.directory / "redis.conf"
-        path.write_text("".join(f"{key} {_quoted(value)}\n" for key, value in settings.items()))
+        path.write_text("\n".join(lines) + "\n")
         return [str(path)]
 
     def _listeners(self) -> dict[str, str | int | bool]:
@@ -136,10 +138,14 @@ def _check_settings(settings: Mapping[str, str | int | bool]) -> None:
             raise errors.InvalidArgument(f"the value of the Redis setting {key!r} holds a line break")
 
 
-def _quoted(value: str | int | bool) -> str:
+def _written(value: str | int | bool) -> str:
+    """A setting as redis.conf has it; several plain words are several arguments, as in ``save 60 1000``."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if key_words := re.fullmatch(r"[\w.:/-]+( [\w.:/-]+)*", str(value)):
-        return key_words.group()  # several words are several arguments, as in "save 60 1000"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    words = str(value)
+    return words if re.fullmatch(r"[\w.:/-]+( [\w.:/-]+)*", words) else _quoted(words)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -31,8 +31,8 @@ struct csv_cut {
     static constexpr std::size_t most_fields = 4;
     csv_split status = csv_split::row;
     std::array<csv_field, most_fields> fields{};
-    std::size_t count = 0;       ///< may exceed most_fields; only the first ones are kept, blank ones at the end dropped
-    std::size_t bytes = 0;       ///< taken, with the newline
+    std::size_t count = 0;  ///< may exceed most_fields; only the first ones are kept, blank ones at the end dropped
+    std::size_t bytes = 0;  ///< taken, with the newline
     std::uint64_t newlines = 0;  ///< taken
     bool ended = false;          ///< a newline (or a carriage return at the end of the file) closed the row
 };

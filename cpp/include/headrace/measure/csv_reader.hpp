@@ -46,10 +46,9 @@ public:
     csv_reader(const csv_reader&) = delete;
     csv_reader& operator=(const csv_reader&) = delete;
 
-    csv_event next();
+    /// Fills `row`; after unreadable and torn only its line, and reason() says what was wrong.
+    csv_event next(csv_row& row);
 
-    const csv_row& row() const noexcept { return row_; }
-    /// After unreadable or torn: what was wrong, and row().line says where.
     const std::string& reason() const noexcept { return reason_; }
     /// After failed.
     const failure& error() const noexcept { return error_; }
@@ -86,7 +85,7 @@ private:
     char* end_ = nullptr;
     std::uint64_t base_ = 0;  ///< file offset of buffer_[0]
     csv_mark shape_;
-    csv_row row_;
+    csv_row* row_ = nullptr;  ///< of the call of next() under way
     std::string id_;
     std::string reason_;
     failure error_;

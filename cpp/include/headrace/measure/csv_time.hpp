@@ -49,7 +49,9 @@ constexpr std::uint64_t eight_digits_value(std::uint64_t v) noexcept {
     return (v & 0x0000FFFF0000FFFF) * 42949672960001 >> 32;
 }
 
-inline bool digit(char c) noexcept { return static_cast<unsigned char>(c - '0') < 10; }
+inline bool digit(char c) noexcept {
+    return static_cast<unsigned char>(c - '0') < 10;
+}
 
 }  // namespace detail
 

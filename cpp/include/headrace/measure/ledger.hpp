@@ -5,12 +5,11 @@
 // in their order, and hands out each row with its results, so that ids appear as the text they were. Memory stays near
 // the limit whatever the number of rows: what exceeds it goes to unnamed temporary files.
 //
-// Definitions: an id's earliest send, earliest ack and earliest receipt count. An id twice with one producer is a retry;
-// with two producers it is shared. `owner` says which sources are one producer.
-// Threads:  one caller at a time; it uses `threads` threads inside.
-// Lifetime: sources belong to the ledger; rows given to visitors are valid during the call.
-// Errors:   failure; a source that changes between the two readings is one.
-// Stop:     `cancel` is looked at every few thousand rows; then errc::cancelled.
+// Definitions: an id's earliest send, earliest ack and earliest receipt count. An id twice with one producer is a
+// retry; with two producers it is shared. `owner` says which sources are one producer. Threads:  one caller at a time;
+// it uses `threads` threads inside. Lifetime: sources belong to the ledger; rows given to visitors are valid during the
+// call. Errors:   failure; a source that changes between the two readings is one. Stop:     `cancel` is looked at every
+// few thousand rows; then errc::cancelled.
 #pragma once
 
 #include <atomic>
@@ -45,7 +44,8 @@ enum class match_kind : std::uint8_t {
 /// One result, at one row. Times are `absent` where there are none.
 struct match {
     match_kind kind = match_kind::primary;
-    std::uint8_t number = 0;  ///< primary: further sent rows of the id; again, duplicate: which receipt. 31 means 31 or more
+    std::uint8_t number =
+        0;  ///< primary: further sent rows of the id; again, duplicate: which receipt. 31 means 31 or more
     bool redelivered = false;
     std::uint8_t error = 0;      ///< the receipt's errc value
     std::uint16_t consumer = 0;  ///< source of the receipt

@@ -15,13 +15,10 @@
 
 namespace headrace::measure {
 
-struct ledger_row {
-    std::string_view id;
+/// id; first: sent or received; second: acked or receive_acked; line: of a segment the record's number, from 1.
+struct ledger_row : csv_row {
     row_kind kind = row_kind::sent;
-    std::int64_t intended = absent;  ///< sent rows of segments
-    std::int64_t first = absent;     ///< sent, or received
-    std::int64_t second = absent;    ///< acked, or receive_acked
-    std::uint64_t line = 0;          ///< of a CSV, from 1; record number of a segment, from 1
+    std::int64_t intended = absent;  ///< sent rows of segments; of CSVs the same as first
     std::uint32_t size = 0;
     std::uint16_t worker = 0;
     std::uint16_t attempts = 1;

@@ -26,6 +26,7 @@ struct sample_table {
 };
 
 /// After join(). `first_consumer`: the number of sources of sent rows, which come first.
-failure collect_samples(const ledger& l, std::size_t first_consumer, const std::atomic<bool>& cancel, sample_table& out);
+failure collect_samples(const ledger& l, std::size_t first_consumer, const std::atomic<bool>& cancel,
+                        sample_table& out);
 
 }  // namespace headrace::measure

@@ -18,7 +18,8 @@ class spill_store {
     static_assert(std::is_trivially_copyable_v<T>);
 
 public:
-    spill_store(block_pool& pool, std::size_t partitions, std::size_t workers, const std::string& folder) : pool_(pool) {
+    spill_store(block_pool& pool, std::size_t partitions, std::size_t workers, const std::string& folder)
+        : pool_(pool) {
         for (std::size_t w = 0; w < workers; ++w) workers_.emplace_back(partitions, folder);
     }
     ~spill_store() {

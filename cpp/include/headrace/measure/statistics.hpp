@@ -28,7 +28,8 @@ struct statistics {
 
 class value_log {
 public:
-    value_log(block_pool& pool, std::size_t workers, const std::string& folder) : workers_(workers), store_(pool, 1, workers, folder) {}
+    value_log(block_pool& pool, std::size_t workers, const std::string& folder)
+        : workers_(workers), store_(pool, 1, workers, folder) {}
 
     void add(std::size_t worker, std::int64_t value) { store_.append(worker, 0, value); }
     failure summarize(statistics& out) const;
