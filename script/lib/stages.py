@@ -125,9 +125,9 @@ STAGES = (
 def _built(preset: str) -> Iterator[Step]:
     features = "ON" if os.environ.get("HEADRACE_REQUIRE_ALL") == "1" else "OFF"
     configure = ["cmake", "--preset", preset, f"-DHEADRACE_WITH_ALL={features}"]
-    build = [*_fixed_addresses(preset), "cmake", "--build", "--preset", preset, "--parallel", str(jobs())]
+    build = ["cmake", "--build", "--preset", preset, "--parallel", str(jobs()), "--", "-k", "0"]  # all errors at once
     yield Step(f"configure {preset}", configure, setup=True, timeout=300)
-    yield Step(f"build {preset}", build, setup=True, timeout=2400)
+    yield Step(f"build {preset}", [*_fixed_addresses(preset), *build], setup=True, timeout=2400)
 
 
 def _ctest(preset: str, env: dict[str, str] | None = None) -> Step:

@@ -64,11 +64,10 @@ public:
         return outcome::queued;
     }
 
-    template <class Ready>
-    bool wait(ns timeout, Ready ready) {
+    bool wait(ns timeout, bool (core::*ready)() const) {
         const ns deadline = monotonic_now() + timeout;
         lock_guard hold(mutex_);
-        while (!ready(*this) && !failure_) {
+        while (!(this->*ready)() && !failure_) {
             const ns left = deadline - monotonic_now();
             if (left.count() <= 0) return false;
             changed_.wait_for(mutex_, left);
@@ -80,15 +79,9 @@ public:
     bool has_room() const HEADRACE_REQUIRES(mutex_) { return !full(); }
     bool settled() const HEADRACE_REQUIRES(mutex_) { return unacked_ == 0; }
 
-    bool wait_open(ns timeout) {
-        return wait(timeout, [](core& c) HEADRACE_REQUIRES(c.mutex_) { return c.open_now(); });
-    }
-    bool wait_room(ns timeout) {
-        return wait(timeout, [](core& c) HEADRACE_REQUIRES(c.mutex_) { return c.has_room(); });
-    }
-    bool wait_settled(ns timeout) {
-        return wait(timeout, [](core& c) HEADRACE_REQUIRES(c.mutex_) { return c.settled(); });
-    }
+    bool wait_open(ns timeout) { return wait(timeout, &core::open_now); }
+    bool wait_room(ns timeout) { return wait(timeout, &core::has_room); }
+    bool wait_settled(ns timeout) { return wait(timeout, &core::settled); }
 
     std::vector<acknowledgement> take_acks() {
         lock_guard hold(mutex_);
