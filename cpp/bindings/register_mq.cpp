@@ -16,19 +16,22 @@ measure::detail_level to_detail(const std::string& text) {
     if (text == "full") return measure::detail_level::full;
     if (text == "ledger") return measure::detail_level::ledger;
     if (text == "summary") return measure::detail_level::summary;
-    throw failure_error(failure::of(errc::invalid_argument, "detail must be full, ledger or summary, not '" + text + "'"));
+    throw failure_error(
+        failure::of(errc::invalid_argument, "detail must be full, ledger or summary, not '" + text + "'"));
 }
 
 measure::arrivals to_arrivals(const std::string& text) {
     if (text == "constant") return measure::arrivals::constant;
     if (text == "poisson") return measure::arrivals::poisson;
-    throw failure_error(failure::of(errc::invalid_argument, "arrivals must be constant or poisson, not '" + text + "'"));
+    throw failure_error(
+        failure::of(errc::invalid_argument, "arrivals must be constant or poisson, not '" + text + "'"));
 }
 
 // A count from Python: negative numbers get our own words, not a conversion error.
 std::uint64_t to_count(const char* name, std::int64_t value) {
     if (value < 0) {
-        throw failure_error(failure::of(errc::invalid_argument, std::string(name) + " must not be negative, got " + std::to_string(value)));
+        throw failure_error(failure::of(errc::invalid_argument,
+                                        std::string(name) + " must not be negative, got " + std::to_string(value)));
     }
     return static_cast<std::uint64_t>(value);
 }
@@ -55,14 +58,10 @@ void apply(const common_arguments& in, mq::program_options& out) {
 }
 
 common_arguments common(const py::dict& d) {
-    return {d["url"].cast<std::string>(),
-            d["topic"].cast<std::string>(),
-            d["threads"].cast<std::int64_t>(),
-            d["batch"].cast<std::int64_t>(),
-            d["csv_fd"].cast<int>(),
-            d["segment"].cast<std::string>(),
-            d["detail"].cast<std::string>(),
-            d["anchor"].cast<std::pair<std::int64_t, std::int64_t>>(),
+    return {d["url"].cast<std::string>(),      d["topic"].cast<std::string>(),
+            d["threads"].cast<std::int64_t>(), d["batch"].cast<std::int64_t>(),
+            d["csv_fd"].cast<int>(),           d["segment"].cast<std::string>(),
+            d["detail"].cast<std::string>(),   d["anchor"].cast<std::pair<std::int64_t, std::int64_t>>(),
             d["give_up_after"].cast<double>()};
 }
 
@@ -108,23 +107,26 @@ py::dict histograms(const program& p) {
 }
 
 void bind_common(py::class_<program, py::smart_holder>& c) {
-    c.def("open", [](program& p) {
-         failure bad;
-         {
-             py::gil_scoped_release nogil;
-             bad = p.open();
-         }
-         throw_if(bad);
-     })
+    c.def("open",
+          [](program& p) {
+              failure bad;
+              {
+                  py::gil_scoped_release nogil;
+                  bad = p.open();
+              }
+              throw_if(bad);
+          })
         .def("wait_connected",
              [](program& p, double timeout) {
                  const bool done = wait_for(to_ns(timeout), [&](ns slice) { return p.wait_connected(slice); });
                  throw_if(p.failed());
                  return done;
              })
-        .def("start", [](program& p, std::int64_t at_ns) { p.start(ns{at_ns}); }, py::call_guard<py::gil_scoped_release>())
-        .def("wait",
-             [](program& p, double timeout) { return wait_for(to_ns(timeout), [&](ns slice) { return p.wait(slice); }); })
+        .def(
+            "start", [](program& p, std::int64_t at_ns) { p.start(ns{at_ns}); },
+            py::call_guard<py::gil_scoped_release>())
+        .def("wait", [](program& p,
+                        double timeout) { return wait_for(to_ns(timeout), [&](ns slice) { return p.wait(slice); }); })
         .def("stop", &program::stop, py::call_guard<py::gil_scoped_release>())
         .def("close",
              [](program& p) {

@@ -26,7 +26,8 @@ py::object to_text(const py::object& data, std::string_view& view) {
     }
     if (!PyBytes_Check(data.ptr())) {
         if (!PyObject_CheckBuffer(data.ptr())) {
-            throw py::type_error("a payload must be bytes, str or a buffer, not " + std::string(Py_TYPE(data.ptr())->tp_name));
+            throw py::type_error("a payload must be bytes, str or a buffer, not " +
+                                 std::string(Py_TYPE(data.ptr())->tp_name));
         }
         holder = py::reinterpret_steal<py::object>(PyBytes_FromObject(data.ptr()));
         if (!holder) throw py::error_already_set();
@@ -49,7 +50,8 @@ py::str send(producer& self, const py::object& payload, const py::object& id, do
         }
         const ns left = deadline - monotonic_now();
         if (left.count() <= 0) {
-            throw failure_error(failure::of(errc::queue_full, "the window is full: every message allowed is unacknowledged"));
+            throw failure_error(
+                failure::of(errc::queue_full, "the window is full: every message allowed is unacknowledged"));
         }
         wait_for(left, [&](ns slice) { return self.wait_room(slice); });
     }
@@ -58,8 +60,9 @@ py::str send(producer& self, const py::object& payload, const py::object& id, do
 py::list take_acks(producer& self) {
     py::list out;
     for (const auto& a : self.take_acks()) {
-        const py::object error = a.error ? py::reinterpret_steal<py::object>(static_cast<PyObject*>(make_exception(a.error)))
-                                         : py::object(py::none());
+        const py::object error =
+            a.error ? py::reinterpret_steal<py::object>(static_cast<PyObject*>(make_exception(a.error)))
+                    : py::object(py::none());
         out.append(py::make_tuple(a.id, a.sent.count(), a.acked.count(), error));
     }
     return out;
@@ -124,22 +127,28 @@ void register_producer(py::module_& m) {
 
 void register_consumer(py::module_& m) {
     py::classh<mq::message>(m, "Message", "One received message.")
-        .def_property_readonly("id", [](const mq::message& x) { return decode(x.id); }, "The producer's id (str).")
-        .def_property_readonly("payload", [](const mq::message& x) { return py::bytes(x.payload); }, "bytes")
-        .def_property_readonly("broker_id", [](const mq::message& x) { return decode(x.broker_id); },
-                               "The broker's own name for it (str).")
+        .def_property_readonly(
+            "id", [](const mq::message& x) { return decode(x.id); }, "The producer's id (str).")
+        .def_property_readonly(
+            "payload", [](const mq::message& x) { return py::bytes(x.payload); }, "bytes")
+        .def_property_readonly(
+            "broker_id", [](const mq::message& x) { return decode(x.broker_id); },
+            "The broker's own name for it (str).")
         .def_readonly("redelivered", &mq::message::redelivered, "It had been delivered before.")
         .def_readonly("tag", &mq::message::tag, "This consumer's number for it, rising from 0.")
-        .def_property_readonly("received_ns", [](const mq::message& x) { return x.received.count(); }, "Monotonic ns.")
+        .def_property_readonly(
+            "received_ns", [](const mq::message& x) { return x.received.count(); }, "Monotonic ns.")
         .def("__len__", [](const mq::message& x) { return x.payload.size(); })
         .def("__repr__", [](const mq::message& x) {
             return py::str("<Message {} {} bytes{}>")
                 .format(decode(x.id), x.payload.size(), x.redelivered ? " redelivered" : "");
         });
     py::classh<consumer>(m, "Consumer")
-        .def(py::init([](const std::string& url, const std::string& topic, const std::string& group, const std::string& name,
-                         std::size_t batch, std::size_t prefetch, double claim_idle, double give_up_after) {
-                 mq::consumer_options o{url, topic, group, name, batch, prefetch, to_ns(claim_idle), to_ns(give_up_after)};
+        .def(py::init([](const std::string& url, const std::string& topic, const std::string& group,
+                         const std::string& name, std::size_t batch, std::size_t prefetch, double claim_idle,
+                         double give_up_after) {
+                 mq::consumer_options o{
+                     url, topic, group, name, batch, prefetch, to_ns(claim_idle), to_ns(give_up_after)};
                  std::unique_ptr<consumer> out;
                  throw_if(consumer::make(std::move(o), net::runtime::shared(), out));
                  return out;
@@ -155,7 +164,8 @@ void register_consumer(py::module_& m) {
         .def("receive",
              [](consumer& c, double timeout, std::size_t most) {
                  std::vector<mq::message> got;
-                 const bool some = wait_for(to_ns(timeout), [&](ns slice) { return c.receive(slice, most, got) || c.failed(); });
+                 const bool some =
+                     wait_for(to_ns(timeout), [&](ns slice) { return c.receive(slice, most, got) || c.failed(); });
                  if (got.empty() && some) throw failure_error(c.failed());
                  py::list out;
                  for (auto& message : got) out.append(py::cast(std::move(message)));

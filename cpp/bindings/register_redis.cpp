@@ -1,4 +1,6 @@
 // headrace._core.redis: the client for threads.
+#include <pybind11/stl.h>
+
 #include <headrace/redis/client.hpp>
 #include <vector>
 
@@ -92,10 +94,12 @@ struct client {
         }
         // The I/O thread ends the call at its deadline; the second is for a runtime that was stopped.
         const bool complete = wait_for(limit + std::chrono::seconds{1}, [&](ns slice) { return call->wait(slice); });
-        if (!complete) throw failure_error(failure::of(errc::maybe_executed, native->display() + ": no answer in time"));
+        if (!complete)
+            throw failure_error(failure::of(errc::maybe_executed, native->display() + ": no answer in time"));
         if (call->failed()) {
             auto why = call->failed();
-            if (why.message.find(native->display()) == std::string::npos) why.message = native->display() + ": " + why.message;
+            if (why.message.find(native->display()) == std::string::npos)
+                why.message = native->display() + ": " + why.message;
             throw failure_error(why);
         }
         py::list replies;

@@ -167,13 +167,14 @@ failure consume_program::make_worker(std::size_t index, net::io_thread& thread, 
 
 void consume_program::on_tick(worker& w) {
     const ns quiet = monotonic_now() - ns{last_message_.load(std::memory_order_relaxed)};
-    const bool quiet_too_long = settings_.timeout.count() != 0 && last_message_.load() != 0 && quiet >= settings_.timeout;
+    const bool quiet_too_long =
+        settings_.timeout.count() != 0 && last_message_.load() != 0 && quiet >= settings_.timeout;
     if (!quiet_too_long) return static_cast<consume_worker&>(w).check();
     if (!budget_.limited() || budget_.complete()) return stop();
-    fail(failure::of(errc::timed_out, "received " + std::to_string(budget_.distinct()) + " of " +
-                                          std::to_string(settings_.count) + " messages of topic " + settings_.topic +
-                                          ", then none for " +
-                                          std::to_string(std::chrono::duration<double>(settings_.timeout).count()) + " s"));
+    fail(failure::of(errc::timed_out,
+                     "received " + std::to_string(budget_.distinct()) + " of " + std::to_string(settings_.count) +
+                         " messages of topic " + settings_.topic + ", then none for " +
+                         std::to_string(std::chrono::duration<double>(settings_.timeout).count()) + " s"));
 }
 
 }  // namespace headrace::mq

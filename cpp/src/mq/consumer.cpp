@@ -195,9 +195,12 @@ private:
 consumer::consumer(std::shared_ptr<core> c, std::shared_ptr<net::runtime> runtime)
     : runtime_(std::move(runtime)), core_(std::move(c)) {}
 
-consumer::~consumer() { close(); }
+consumer::~consumer() {
+    close();
+}
 
-failure consumer::make(consumer_options options, std::shared_ptr<net::runtime> runtime, std::unique_ptr<consumer>& out) {
+failure consumer::make(consumer_options options, std::shared_ptr<net::runtime> runtime,
+                       std::unique_ptr<consumer>& out) {
     if (options.prefetch == 0) return failure::of(errc::invalid_argument, "prefetch must be at least 1 message");
     if (options.claim_idle.count() <= 0) return failure::of(errc::invalid_argument, "claim_idle must be more than 0");
     auto shared = std::make_shared<core>(runtime->next(), std::move(options));
@@ -209,12 +212,15 @@ failure consumer::make(consumer_options options, std::shared_ptr<net::runtime> r
 
 namespace {
 const failure& after_fork() {
-    static const auto why = failure::of(errc::forked, "this consumer was made before fork(); make a new one in the child");
+    static const auto why =
+        failure::of(errc::forked, "this consumer was made before fork(); make a new one in the child");
     return why;
 }
 }  // namespace
 
-bool consumer::wait_open(ns timeout) { return runtime_->forked() || core_->wait_open(timeout); }
+bool consumer::wait_open(ns timeout) {
+    return runtime_->forked() || core_->wait_open(timeout);
+}
 bool consumer::receive(ns timeout, std::size_t most, std::vector<message>& out) {
     return !runtime_->forked() && core_->receive(timeout, most, out);
 }
@@ -224,12 +230,20 @@ void consumer::ack(std::vector<std::uint64_t> tags) {
 void consumer::ack_through(std::uint64_t tag) {
     if (!runtime_->forked()) core_->ack_through(tag);
 }
-bool consumer::wait_settled(ns timeout) { return runtime_->forked() || core_->wait_settled(timeout); }
-failure consumer::failed() const { return runtime_->forked() ? after_fork() : core_->failed(); }
+bool consumer::wait_settled(ns timeout) {
+    return runtime_->forked() || core_->wait_settled(timeout);
+}
+failure consumer::failed() const {
+    return runtime_->forked() ? after_fork() : core_->failed();
+}
 void consumer::close() {
     if (!runtime_->forked()) core_->close();
 }
-bool consumer::closed() const { return failed().code == errc::closed; }
-consumer::counters consumer::stats() const { return core_->stats(); }
+bool consumer::closed() const {
+    return failed().code == errc::closed;
+}
+consumer::counters consumer::stats() const {
+    return core_->stats();
+}
 
 }  // namespace headrace::mq

@@ -16,7 +16,8 @@ std::string random_instance() {
 
 bool valid_instance(std::string_view text) noexcept {
     const auto fine = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' ||
+               c == '-';
     };
     return !text.empty() && text.size() <= 24 && std::all_of(text.begin(), text.end(), fine);
 }

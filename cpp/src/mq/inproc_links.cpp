@@ -118,8 +118,8 @@ private:
 
 class inproc_consumer_link final : public consumer_link {
 public:
-    inproc_consumer_link(net::io_thread& thread, std::shared_ptr<inproc_topic> topic, const consumer_link_options& options,
-                         listener& events)
+    inproc_consumer_link(net::io_thread& thread, std::shared_ptr<inproc_topic> topic,
+                         const consumer_link_options& options, listener& events)
         : thread_(thread),
           topic_(std::move(topic)),
           group_(options.group),

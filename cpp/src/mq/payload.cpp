@@ -35,8 +35,9 @@ std::string words(std::size_t size) {
 failure read_file(const std::string& path, std::string& out) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
-        return failure::of(errc::invalid_argument, "payload '" + path + "' is neither random nor text nor a readable file (" +
-                                                       std::strerror(errno) + ")");
+        return failure::of(
+            errc::invalid_argument,
+            "payload '" + path + "' is neither random nor text nor a readable file (" + std::strerror(errno) + ")");
     }
     out.assign(std::istreambuf_iterator<char>(file), {});
     if (file.bad()) return failure::of(errc::io_error, "cannot read the payload file " + path);
@@ -49,7 +50,8 @@ failure payload_source::make(std::string_view what, std::size_t size, std::uint6
     out = {};
     if (what != "random" && what != "text") {
         if (auto bad = read_file(std::string(what), out.buffer_)) return bad;
-        if (out.buffer_.empty()) return failure::of(errc::invalid_argument, "the payload file " + std::string(what) + " is empty");
+        if (out.buffer_.empty())
+            return failure::of(errc::invalid_argument, "the payload file " + std::string(what) + " is empty");
         out.size_ = out.buffer_.size();
         return {};
     }
@@ -75,7 +77,8 @@ std::string_view payload_source::at(std::string_view id) noexcept {
 std::string_view id_in_payload(std::string_view payload) noexcept {
     const auto word = payload.substr(0, payload.substr(0, 41).find(' '));
     const auto fine = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' ||
+               c == '-';
     };
     const bool is_id = word.size() >= 16 && word.size() <= 40 && std::all_of(word.begin(), word.end(), fine);
     return is_id ? word : std::string_view{};

@@ -28,7 +28,8 @@ public:
           pace_timer_(thread.context()) {}
 
     failure prepare() {
-        if (auto bad = payload_source::make(options_.payload, options_.size, options_.seed + index_, payload_)) return bad;
+        if (auto bad = payload_source::make(options_.payload, options_.size, options_.seed + index_, payload_))
+            return bad;
         const producer_link_options link{options_.topic, options_.batch, options_.give_up_after};
         return make_producer_link(options_.url, link, thread_, *this, link_);
     }
@@ -42,7 +43,8 @@ private:
             // Threads take turns in one schedule: thread i starts i/rate later and runs at rate/threads.
             const double share = options_.rate / static_cast<double>(options_.threads);
             const ns offset{std::llround(1e9 / options_.rate * static_cast<double>(index_))};
-            schedule_.emplace(measure::pacer(share, monotonic_now() + offset, options_.arrivals, options_.seed + index_));
+            schedule_.emplace(
+                measure::pacer(share, monotonic_now() + offset, options_.arrivals, options_.seed + index_));
         }
         pump();
     }
@@ -124,8 +126,8 @@ private:
     void on_dead(const failure& why) override {
         auto told = why;
         if (window_.in_flight() > 0) {
-            told.message += "; " + std::to_string(window_.in_flight()) + " messages of thread " + std::to_string(index_) +
-                            " were not acknowledged";
+            told.message += "; " + std::to_string(window_.in_flight()) + " messages of thread " +
+                            std::to_string(index_) + " were not acknowledged";
         }
         fail(std::move(told));
     }
@@ -182,7 +184,9 @@ private:
     ns full_since_{0};
 };
 
-failure refuse(const std::string& text) { return failure::of(errc::invalid_argument, text); }
+failure refuse(const std::string& text) {
+    return failure::of(errc::invalid_argument, text);
+}
 
 }  // namespace
 
@@ -196,7 +200,8 @@ failure produce_program::check() const {
     if (settings_.size > 512U * 1024 * 1024) return refuse("size must be at most 512 MiB");
     if (settings_.window == 0) return refuse("window must be at least 1 message");
     if (settings_.window > 10'000'000) return refuse("window must be at most 10 million messages");
-    if (settings_.batch > settings_.window) return refuse("batch must not exceed window: a batch could never be filled");
+    if (settings_.batch > settings_.window)
+        return refuse("batch must not exceed window: a batch could never be filled");
     if (!valid_instance(settings_.instance)) return refuse("instance must be 1 to 24 characters of [0-9A-Za-z_.-]");
     if (settings_.rate != 0) return measure::pacer::check(settings_.rate / static_cast<double>(settings_.threads));
     return {};

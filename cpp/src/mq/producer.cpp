@@ -158,7 +158,8 @@ private:
     void settle(std::uint64_t tag, ns acked, const failure& error) HEADRACE_REQUIRES(mutex_) {
         const auto e = window_.settle(tag);
         if (!options_.collect_acks) return;
-        acks_.push_back({std::string(names_[static_cast<std::size_t>(tag - first_name_)].view()), e.sent, acked, error});
+        acks_.push_back(
+            {std::string(names_[static_cast<std::size_t>(tag - first_name_)].view()), e.sent, acked, error});
         // Names go when the window has forgotten their tags.
         for (; first_name_ < window_.first_tag(); ++first_name_) names_.pop_front();
     }
@@ -203,9 +204,12 @@ private:
 producer::producer(std::shared_ptr<core> c, std::shared_ptr<net::runtime> runtime)
     : runtime_(std::move(runtime)), core_(std::move(c)) {}
 
-producer::~producer() { close(); }
+producer::~producer() {
+    close();
+}
 
-failure producer::make(producer_options options, std::shared_ptr<net::runtime> runtime, std::unique_ptr<producer>& out) {
+failure producer::make(producer_options options, std::shared_ptr<net::runtime> runtime,
+                       std::unique_ptr<producer>& out) {
     if (options.window == 0) return failure::of(errc::invalid_argument, "window must be at least 1 message");
     if (!options.instance.empty() && !valid_instance(options.instance)) {
         return failure::of(errc::invalid_argument, "instance must be 1 to 24 characters of [0-9A-Za-z_.-]");
@@ -219,23 +223,38 @@ failure producer::make(producer_options options, std::shared_ptr<net::runtime> r
 
 namespace {
 const failure& after_fork() {
-    static const auto why = failure::of(errc::forked, "this producer was made before fork(); make a new one in the child");
+    static const auto why =
+        failure::of(errc::forked, "this producer was made before fork(); make a new one in the child");
     return why;
 }
 }  // namespace
 
-bool producer::wait_open(ns timeout) { return runtime_->forked() || core_->wait_open(timeout); }
+bool producer::wait_open(ns timeout) {
+    return runtime_->forked() || core_->wait_open(timeout);
+}
 producer::outcome producer::try_send(std::string_view payload, std::string_view id, std::string& id_out) {
     return runtime_->forked() ? outcome::failed : core_->try_send(payload, id, id_out);
 }
-bool producer::wait_room(ns timeout) { return runtime_->forked() || core_->wait_room(timeout); }
-bool producer::wait_settled(ns timeout) { return runtime_->forked() || core_->wait_settled(timeout); }
-std::vector<acknowledgement> producer::take_acks() { return core_->take_acks(); }
-failure producer::failed() const { return runtime_->forked() ? after_fork() : core_->failed(); }
+bool producer::wait_room(ns timeout) {
+    return runtime_->forked() || core_->wait_room(timeout);
+}
+bool producer::wait_settled(ns timeout) {
+    return runtime_->forked() || core_->wait_settled(timeout);
+}
+std::vector<acknowledgement> producer::take_acks() {
+    return core_->take_acks();
+}
+failure producer::failed() const {
+    return runtime_->forked() ? after_fork() : core_->failed();
+}
 void producer::close() {
     if (!runtime_->forked()) core_->close();
 }
-bool producer::closed() const { return failed().code == errc::closed; }
-producer::counters producer::stats() const { return core_->stats(); }
+bool producer::closed() const {
+    return failed().code == errc::closed;
+}
+producer::counters producer::stats() const {
+    return core_->stats();
+}
 
 }  // namespace headrace::mq

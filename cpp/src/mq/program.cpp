@@ -42,7 +42,9 @@ void program_histograms::merge(const program_histograms& other) {
 }
 
 program::program(program_options options) : options_(std::move(options)) {}
-program::~program() { close(); }
+program::~program() {
+    close();
+}
 
 failure program::open() {
     if (options_.threads == 0) return failure::of(errc::invalid_argument, "threads must be at least 1");

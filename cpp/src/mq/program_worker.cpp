@@ -5,7 +5,9 @@ namespace {
 
 constexpr ns tick_interval = std::chrono::milliseconds{50};
 
-std::chrono::steady_clock::time_point to_time_point(ns t) { return std::chrono::steady_clock::time_point(t); }
+std::chrono::steady_clock::time_point to_time_point(ns t) {
+    return std::chrono::steady_clock::time_point(t);
+}
 
 }  // namespace
 
@@ -19,7 +21,8 @@ program::worker::worker(program& owner, std::size_t index, net::io_thread& threa
 
 program::worker::~worker() = default;
 
-failure program::worker::open_sinks(const program_options& options, measure::row_kind kind, measure::chunk_writer& csv) {
+failure program::worker::open_sinks(const program_options& options, measure::row_kind kind,
+                                    measure::chunk_writer& csv) {
     if (options.csv_fd >= 0) {
         csv_ = std::make_unique<measure::csv_writer>(csv, measure::csv_options{.anchor = options.anchor});
     }

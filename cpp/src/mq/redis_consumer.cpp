@@ -11,11 +11,14 @@ using redis::when_lost;
 constexpr ns max_block = std::chrono::seconds{1};
 constexpr ns reply_margin = std::chrono::seconds{10};  // how much longer than its BLOCK a read may take
 
-std::uint64_t key_of(stream_id id) noexcept { return id.ms * 0x9e3779b97f4a7c15ULL + id.seq; }
+std::uint64_t key_of(stream_id id) noexcept {
+    return id.ms * 0x9e3779b97f4a7c15ULL + id.seq;
+}
 
 }  // namespace
 
-class redis_consumer_session::read_op final : public redis::reply_handler, public std::enable_shared_from_this<read_op> {
+class redis_consumer_session::read_op final : public redis::reply_handler,
+                                              public std::enable_shared_from_this<read_op> {
 public:
     explicit read_op(redis_consumer_session& owner) : owner_(owner) {}
 
@@ -81,7 +84,8 @@ private:
     redis_consumer_session& owner_;
 };
 
-redis_consumer_session::redis_consumer_session(redis_consumer_options options, session& reader, session& acker, events& out)
+redis_consumer_session::redis_consumer_session(redis_consumer_options options, session& reader, session& acker,
+                                               events& out)
     : options_(std::move(options)), reader_(reader), acker_(acker), events_(out) {
     options_.batch = std::max<std::size_t>(options_.batch, 1);
     depth_ = std::clamp<std::size_t>(64 / options_.batch + 1, 2, 64);
@@ -142,7 +146,8 @@ void redis_consumer_session::read(read_kind kind, std::size_t count, bool block,
     ns deadline = now + reply_margin;
     if (kind == read_kind::claim) {
         claim_running_ = true;
-        const auto idle = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(options_.claim_idle).count());
+        const auto idle =
+            std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(options_.claim_idle).count());
         const std::string_view args[] = {"XAUTOCLAIM", options_.topic, options_.group, options_.name,
                                          idle,         claim_cursor_,  "COUNT",        count_text};
         redis::append_command(reader_.commands(), args);
@@ -153,7 +158,8 @@ void redis_consumer_session::read(read_kind kind, std::size_t count, bool block,
             args.insert(args.end(), {"BLOCK", block_text});
             deadline += block_;
         }
-        args.insert(args.end(), {"STREAMS", options_.topic, kind == read_kind::own ? std::string_view(own_cursor_) : ">"});
+        args.insert(args.end(),
+                    {"STREAMS", options_.topic, kind == read_kind::own ? std::string_view(own_cursor_) : ">"});
         redis::append_command(reader_.commands(), args);
         own_read_running_ = own_read_running_ || kind == read_kind::own;
     }

@@ -9,8 +9,8 @@ namespace {
 
 class redis_consumer_link final : public consumer_link, private redis_consumer_session::events {
 public:
-    redis_consumer_link(net::io_thread& thread, const redis::connection_options& options, redis_consumer_options consuming,
-                        consumer_link::listener& sink)
+    redis_consumer_link(net::io_thread& thread, const redis::connection_options& options,
+                        redis_consumer_options consuming, consumer_link::listener& sink)
         : events_(sink),
           reader_events_(*this, true),
           acker_events_(*this, false),

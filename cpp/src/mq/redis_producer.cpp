@@ -149,7 +149,8 @@ void redis_producer_session::settle_batch() {
         const auto tag = tags_.front();
         tags_.pop_front();
         if (!reply.executed || i >= reply.errors.size()) {
-            refused_.emplace_back(tag, reply.abort_reason.empty() ? "the transaction was not executed" : reply.abort_reason);
+            refused_.emplace_back(tag,
+                                  reply.abort_reason.empty() ? "the transaction was not executed" : reply.abort_reason);
         } else if (reply.errors[i].empty()) {
             acked_.push_back(tag);
         } else {

@@ -16,7 +16,9 @@ public:
     ~redis_producer_link() override { redis_producer_link::close(); }
 
     void open() override { connection_->open(); }
-    void send(std::uint64_t tag, std::string_view id, std::string_view payload) override { session_.add(tag, id, payload); }
+    void send(std::uint64_t tag, std::string_view id, std::string_view payload) override {
+        session_.add(tag, id, payload);
+    }
     void end_batch() override { session_.end_batch(); }
     void flush() override { connection_->flush(); }
     void close() override {
@@ -50,7 +52,8 @@ private:
         if (!session_.acked().empty()) events_.on_acks(session_.acked(), session_.acked_at());
         for (const auto& [tag, text] : session_.refused()) {
             if (closed_) return;
-            events_.on_refused(tag, failure::of(errc::server_error, connection_->display() + " refused a message: " + text));
+            events_.on_refused(tag,
+                               failure::of(errc::server_error, connection_->display() + " refused a message: " + text));
         }
         session_.clear_results();
     }

@@ -58,6 +58,8 @@ void out_buffer::copy_to(std::uint64_t from, std::uint64_t to, out_buffer& targe
     }
 }
 
-void out_buffer::clear() { *this = out_buffer{}; }
+void out_buffer::clear() {
+    *this = out_buffer{};
+}
 
 }  // namespace headrace::net

@@ -54,8 +54,12 @@ io_thread::~io_thread() {
     if (own) static_cast<void>(impl_.release());
 }
 
-boost::asio::io_context& io_thread::context() noexcept { return impl_->context; }
-bool io_thread::running_here() const noexcept { return std::this_thread::get_id() == impl_->id; }
+boost::asio::io_context& io_thread::context() noexcept {
+    return impl_->context;
+}
+bool io_thread::running_here() const noexcept {
+    return std::this_thread::get_id() == impl_->id;
+}
 
 ns io_thread::cpu_time() const noexcept {
     timespec t{};
@@ -107,8 +111,12 @@ void runtime::stop_shared() {
     if (last && !last->forked()) last->stop();
 }
 
-io_thread& runtime::next() { return thread(turn_++); }
-bool runtime::forked() const noexcept { return ::getpid() != pid_; }
+io_thread& runtime::next() {
+    return thread(turn_++);
+}
+bool runtime::forked() const noexcept {
+    return ::getpid() != pid_;
+}
 
 void runtime::stop() {
     for (auto& thread : threads_) thread->stop();

@@ -119,10 +119,11 @@ private:
             where_.host, std::to_string(where_.port),
             [self = shared_from_this()](const boost::system::error_code& ec, const tcp::resolver::results_type& found) {
                 if (ec) return self->give_up(errc::connection_failed, ec.message());
-                asio::async_connect(self->tcp_, found, [self](const boost::system::error_code& ec2, const tcp::endpoint&) {
-                    if (ec2) return self->give_up(errc::connection_failed, ec2.message());
-                    self->connected();
-                });
+                asio::async_connect(self->tcp_, found,
+                                    [self](const boost::system::error_code& ec2, const tcp::endpoint&) {
+                                        if (ec2) return self->give_up(errc::connection_failed, ec2.message());
+                                        self->connected();
+                                    });
             });
     }
 
@@ -155,7 +156,8 @@ private:
     }
 
     void post_failure(const char* why) {
-        asio::post(timer_.get_executor(), [self = shared_from_this(), why] { self->give_up(errc::invalid_argument, why); });
+        asio::post(timer_.get_executor(),
+                   [self = shared_from_this(), why] { self->give_up(errc::invalid_argument, why); });
     }
 
     void finish_with(failure f) {

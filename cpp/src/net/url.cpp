@@ -41,8 +41,9 @@ std::string without_password(std::string_view text) {
 }
 
 failure bad(std::string_view text, std::string_view why) {
-    return failure::of(errc::invalid_argument, "bad url '" + without_password(text) + "': " + std::string(why) +
-                                                   ". Expected scheme://[user:password@]host[:port][/path][?key=value]");
+    return failure::of(errc::invalid_argument,
+                       "bad url '" + without_password(text) + "': " + std::string(why) +
+                           ". Expected scheme://[user:password@]host[:port][/path][?key=value]");
 }
 
 bool parse_port(std::string_view text, std::uint16_t& port) {

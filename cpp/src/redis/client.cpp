@@ -97,7 +97,8 @@ public:
             }
             if (pending_.load(std::memory_order_relaxed) + s.sizes.size() > max_queue_size_) {
                 hold.unlock();
-                state->fail_all(failure::of(errc::queue_full, display_ + ": more than " + std::to_string(max_queue_size_) +
+                state->fail_all(failure::of(errc::queue_full, display_ + ": more than " +
+                                                                  std::to_string(max_queue_size_) +
                                                                   " commands wait for replies; raise max_queue_size or "
                                                                   "send smaller pipelines"));
                 return state;
@@ -242,7 +243,9 @@ failure client::make(std::string_view address, client_options options, std::shar
     return {};
 }
 
-void client::open() { core_->open(); }
+void client::open() {
+    core_->open();
+}
 
 std::shared_ptr<call> client::submit(std::string formatted, const std::vector<std::size_t>& sizes, ns deadline) {
     auto state = std::make_shared<call_state>(sizes.size());
@@ -256,9 +259,17 @@ std::shared_ptr<call> client::submit(std::string formatted, const std::vector<st
 void client::close() {
     if (!runtime_->forked()) core_->close();
 }
-bool client::closed() const { return core_->dead(); }
-bool client::connected() const { return core_->connected(); }
-std::string client::display() const { return core_->display(); }
-connection::counters client::stats() const { return core_->stats(); }
+bool client::closed() const {
+    return core_->dead();
+}
+bool client::connected() const {
+    return core_->connected();
+}
+std::string client::display() const {
+    return core_->display();
+}
+connection::counters client::stats() const {
+    return core_->stats();
+}
 
 }  // namespace headrace::redis

@@ -83,7 +83,9 @@ decoder::decoder() : state_(std::make_unique<state>()) {
     reset();
 }
 
-decoder::~decoder() { redisReaderFree(state_->reader); }
+decoder::~decoder() {
+    redisReaderFree(state_->reader);
+}
 
 void decoder::reset() {
     if (state_->reader != nullptr) redisReaderFree(state_->reader);
@@ -129,7 +131,9 @@ std::string format_command(std::span<const std::string_view> args) {
     return out;
 }
 
-void append_command(net::out_buffer& out, std::span<const std::string_view> args) { out.append(format_command(args)); }
+void append_command(net::out_buffer& out, std::span<const std::string_view> args) {
+    out.append(format_command(args));
+}
 
 namespace {
 void append_header(net::out_buffer& out, char type, std::size_t n) {
@@ -142,7 +146,9 @@ void append_header(net::out_buffer& out, char type, std::size_t n) {
 }
 }  // namespace
 
-void append_array_header(net::out_buffer& out, std::size_t elements) { append_header(out, '*', elements); }
+void append_array_header(net::out_buffer& out, std::size_t elements) {
+    append_header(out, '*', elements);
+}
 
 void append_bulk(net::out_buffer& out, std::string_view bytes) {
     append_header(out, '$', bytes.size());

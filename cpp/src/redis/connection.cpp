@@ -105,9 +105,10 @@ void connection::connected(failure why, std::unique_ptr<net::stream> stream) {
 
 void connection::read() {
     // The handler holds the stream: it may be replaced while an aborted read is still on its way.
-    stream_->async_read_some(in_, [self = shared_from_this(), stream = stream_](const std::error_code& ec, std::size_t n) {
-        if (self->stream_ == stream) self->on_read(ec, n);
-    });
+    stream_->async_read_some(in_,
+                             [self = shared_from_this(), stream = stream_](const std::error_code& ec, std::size_t n) {
+                                 if (self->stream_ == stream) self->on_read(ec, n);
+                             });
 }
 
 void connection::on_read(const std::error_code& ec, std::size_t bytes) {
@@ -150,10 +151,10 @@ void connection::flush() {
     }
     const auto n = session_.gather(pieces_);
     writing_ = true;
-    stream_->async_write_some({pieces_.data(), n},
-                              [self = shared_from_this(), stream = stream_](const std::error_code& ec, std::size_t sent) {
-                                  if (self->stream_ == stream) self->on_written(ec, sent);
-                              });
+    stream_->async_write_some({pieces_.data(), n}, [self = shared_from_this(), stream = stream_](
+                                                       const std::error_code& ec, std::size_t sent) {
+        if (self->stream_ == stream) self->on_written(ec, sent);
+    });
 }
 
 void connection::wrote(std::size_t bytes) {
@@ -182,8 +183,17 @@ void connection::lose(failure why) {
     if (phase_ == phase::closed) return;
     events_.on_down(why);
     if (phase_ == phase::closed) return;
-    if (options_.give_up_after.count() != 0 && monotonic_now() - down_since_ >= options_.give_up_after) return die(why);
+    if (out_of_patience(why)) return die(why);
     retry_later();
+}
+
+bool connection::out_of_patience(const failure& why) const {
+    if (options_.give_up_after.count() == 0) return false;
+    // A server that answers but is not ready (-LOADING) is the right one: it gets the whole time.
+    const bool answered = why.message.find("not ready") != std::string::npos;
+    const ns patience =
+        was_up_ || answered ? options_.give_up_after : std::min(options_.give_up_after, options_.give_up_first);
+    return monotonic_now() - down_since_ >= patience;
 }
 
 void connection::retry_later() {

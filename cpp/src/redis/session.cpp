@@ -44,7 +44,8 @@ session::session(session_options options)
     : options_(std::move(options)), greeting_reply_(std::make_unique<greeting_reply>(*this)) {}
 session::~session() = default;
 
-void session::expect_reply(std::shared_ptr<reply_handler> handler, ns deadline, when_lost policy, std::uint32_t replies) {
+void session::expect_reply(std::shared_ptr<reply_handler> handler, ns deadline, when_lost policy,
+                           std::uint32_t replies) {
     pending_.push_back({std::move(handler), command_begin_, out_.end(), deadline, policy, replies, 0});
     command_begin_ = out_.end();
     earliest_deadline_ = std::min(earliest_deadline_, deadline);
@@ -126,7 +127,8 @@ failure session::judge_greeting() const {
     if (starts_with_any(reason, {"LOADING", "MASTERDOWN", "BUSY", "TRYAGAIN"})) {
         return failure::of(errc::connection_failed, "the server is not ready: " + std::string(reason));
     }
-    if (starts_with_any(reason, {"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR Client sent AUTH"})) {
+    if (starts_with_any(
+            reason, {"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR Client sent AUTH"})) {
         return failure::of(errc::authentication_failed, first);
     }
     return failure::of(errc::server_error, first);

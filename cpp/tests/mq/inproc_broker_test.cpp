@@ -82,7 +82,8 @@ TEST(inproc_broker, wakes_a_member_that_found_too_little) {
     const auto member = topic->join("g");
     std::vector<inproc_message> none;
     int woken = 0;
-    topic->take("g", member, 1, [&] { ++woken; }, none);
+    topic->take(
+        "g", member, 1, [&] { ++woken; }, none);
     topic->publish(slab({"1"}), ignore);
     topic->publish(slab({"2"}), ignore);
     EXPECT_EQ(woken, 1);

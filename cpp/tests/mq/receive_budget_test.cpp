@@ -7,7 +7,9 @@
 namespace headrace::mq {
 namespace {
 
-std::uint64_t hash(int i) { return id_hash(std::to_string(i)); }
+std::uint64_t hash(int i) {
+    return id_hash(std::to_string(i));
+}
 
 TEST(receive_budget, grants_no_more_than_its_count) {
     receive_budget b(10);

@@ -15,7 +15,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string bulk(std::string_view text) { return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n"; }
+std::string bulk(std::string_view text) {
+    return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
+}
 
 std::string entry(std::string_view name, std::string_view id) {
     return "*2\r\n" + bulk(name) + "*4\r\n" + bulk("id") + bulk(id) + bulk("m") + bulk("x");
@@ -37,7 +39,9 @@ struct redis_consumer : testing::Test, redis_consumer_session::events {
         for (const auto& m : messages) got.push_back(std::string(m.id) + (m.redelivered ? " again" : ""));
         last_tag = messages.back().tag;
     }
-    void acked(std::span<const std::uint64_t> tags, ns) override { confirmed.insert(confirmed.end(), tags.begin(), tags.end()); }
+    void acked(std::span<const std::uint64_t> tags, ns) override {
+        confirmed.insert(confirmed.end(), tags.begin(), tags.end());
+    }
     void dead(const failure& why) override { death = why.message; }
 
     std::string sent(redis::session& s) {

@@ -42,8 +42,9 @@ TEST(redis_entries, reads_the_entries_of_xreadgroup) {
 }
 
 TEST(redis_entries, takes_foreign_fields_as_the_payload) {
-    const parsing p("*1\r\n*2\r\n$1\r\nt\r\n*1\r\n*2\r\n$3\r\n1-0\r\n*4\r\n$1\r\nx\r\n$1\r\n1\r\n$1\r\ny\r\n$1\r\n2\r\n",
-                    entries_shape::read);
+    const parsing p(
+        "*1\r\n*2\r\n$1\r\nt\r\n*1\r\n*2\r\n$3\r\n1-0\r\n*4\r\n$1\r\nx\r\n$1\r\n1\r\n$1\r\ny\r\n$1\r\n2\r\n",
+        entries_shape::read);
     EXPECT_EQ(p.parser.id(p.parser.entries()[0]), "");
     EXPECT_EQ(p.parser.payload(p.parser.entries()[0]), "2");
 }
@@ -54,8 +55,9 @@ TEST(redis_entries, nothing_is_an_empty_list) {
 }
 
 TEST(redis_entries, marks_pending_entries_whose_content_is_gone) {
-    const parsing p("*1\r\n*2\r\n$1\r\nt\r\n*2\r\n*2\r\n$3\r\n1-0\r\n*-1\r\n*2\r\n$3\r\n2-0\r\n*2\r\n$1\r\nm\r\n$1\r\nx\r\n",
-                    entries_shape::read);
+    const parsing p(
+        "*1\r\n*2\r\n$1\r\nt\r\n*2\r\n*2\r\n$3\r\n1-0\r\n*-1\r\n*2\r\n$3\r\n2-0\r\n*2\r\n$1\r\nm\r\n$1\r\nx\r\n",
+        entries_shape::read);
     ASSERT_EQ(p.parser.entries().size(), 2U);
     EXPECT_TRUE(p.parser.entries()[0].deleted);
     EXPECT_FALSE(p.parser.entries()[1].deleted);

@@ -13,7 +13,8 @@ using redis::bring_up;
 using redis::write_all;
 using tags = std::vector<std::uint64_t>;
 
-constexpr std::string_view xadd_a = "*7\r\n$4\r\nXADD\r\n$1\r\nt\r\n$1\r\n*\r\n$2\r\nid\r\n$1\r\na\r\n$1\r\nm\r\n$2\r\nAA\r\n";
+constexpr std::string_view xadd_a =
+    "*7\r\n$4\r\nXADD\r\n$1\r\nt\r\n$1\r\n*\r\n$2\r\nid\r\n$1\r\na\r\n$1\r\nm\r\n$2\r\nAA\r\n";
 
 struct redis_producer : testing::Test {
     redis_producer_session with(redis_producer_options options) { return {std::move(options), session}; }

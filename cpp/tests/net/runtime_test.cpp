@@ -16,7 +16,9 @@ TEST(runtime, runs_posted_work_on_its_own_threads) {
     EXPECT_FALSE(r.thread(0).running_here());
 }
 
-TEST(runtime, refuses_zero_threads) { EXPECT_THROW(runtime({.io_threads = 0}), std::invalid_argument); }
+TEST(runtime, refuses_zero_threads) {
+    EXPECT_THROW(runtime({.io_threads = 0}), std::invalid_argument);
+}
 
 TEST(runtime, drops_work_posted_after_stop) {
     std::atomic<int> ran{0};

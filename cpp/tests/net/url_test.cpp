@@ -45,8 +45,9 @@ TEST(url, reads_ipv6_literals) {
 }
 
 TEST(url, refuses_what_it_cannot_read) {
-    for (const char* text : {"", "localhost:6379", "://x", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://[::1",
-                             "redis://[::1]x", "redis://h/%zz", "redis://h/%2", "redis://h?a=%", "redis://h#x"}) {
+    for (const char* text :
+         {"", "localhost:6379", "://x", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://[::1",
+          "redis://[::1]x", "redis://h/%zz", "redis://h/%2", "redis://h?a=%", "redis://h#x"}) {
         refusal(text);
     }
 }

@@ -39,9 +39,13 @@ TEST(value, builds_nested_arrays_with_empty_ones_in_between) {
     EXPECT_EQ(decoded("*4\r\n*0\r\n*2\r\n:1\r\n*1\r\n$1\r\nx\r\n*-1\r\n+ok\r\n"), "[[] [1 [x]] nil ok];");
 }
 
-TEST(value, builds_each_reply_from_nothing) { EXPECT_EQ(decoded("+a\r\n*1\r\n:2\r\n$-1\r\n-E b\r\n"), "a;[2];nil;E b;"); }
+TEST(value, builds_each_reply_from_nothing) {
+    EXPECT_EQ(decoded("+a\r\n*1\r\n:2\r\n$-1\r\n-E b\r\n"), "a;[2];nil;E b;");
+}
 
-TEST(value, keeps_binary_strings) { EXPECT_EQ(decoded(std::string_view("$3\r\n\0\r\n\r\n", 9)), std::string("\0\r\n;", 4)); }
+TEST(value, keeps_binary_strings) {
+    EXPECT_EQ(decoded(std::string_view("$3\r\n\0\r\n\r\n", 9)), std::string("\0\r\n;", 4));
+}
 
 }  // namespace
 }  // namespace headrace::redis

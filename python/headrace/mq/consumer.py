@@ -9,7 +9,7 @@ from typing import Self, overload
 
 from headrace import _core
 from headrace.errors import ConnectionFailed, DeadlineExceeded
-from headrace.mq.producer import _check_counts
+from headrace.mq.producer import CONNECT_MARGIN, _check_counts
 
 Message = _core.mq.Message
 
@@ -92,7 +92,7 @@ class Consumer:
             claim_idle=claim_idle,
             give_up_after=broker_timeout,
         )
-        if not self._native.wait_open(broker_timeout):
+        if not self._native.wait_open(broker_timeout + CONNECT_MARGIN):
             self._native.close()
             raise ConnectionFailed(f"no connection to {url} within {broker_timeout:g} s")
 

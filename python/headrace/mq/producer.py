@@ -9,6 +9,10 @@ from headrace import _core
 from headrace.errors import ConnectionFailed, DeadlineExceeded, HeadraceError, InvalidArgument
 
 
+# The native side gives up by itself after ``timeout`` and knows why; this is for an attempt that still hangs then.
+CONNECT_MARGIN = 6.0
+
+
 class Ack(NamedTuple):
     """The broker's answer to one message.
 
@@ -73,7 +77,7 @@ class Producer:
             collect_acks=collect_acks,
             give_up_after=timeout,
         )
-        if not self._native.wait_open(timeout):
+        if not self._native.wait_open(timeout + CONNECT_MARGIN):
             self._native.close()
             raise ConnectionFailed(f"no connection to {url} within {timeout:g} s")
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from headrace import _core
 from headrace.errors import ConnectionFailed
+from headrace.mq.producer import CONNECT_MARGIN
 
 
 class _Program:
@@ -33,7 +34,7 @@ class _Program:
         """
         self._native.open()
         self._opened = True
-        if not self._native.wait_connected(self._timeout):
+        if not self._native.wait_connected(self._timeout + CONNECT_MARGIN):
             raise ConnectionFailed(f"no connection to {self._url} within {self._timeout:g} s")
 
     def start(self, at_ns: int = 0) -> None:

@@ -21,7 +21,9 @@ public:
             size_ = on_heap;
         }
     }
-    std::string_view view() const noexcept { return size_ == on_heap ? std::string_view(long_) : std::string_view(place_, size_); }
+    std::string_view view() const noexcept {
+        return size_ == on_heap ? std::string_view(long_) : std::string_view(place_, size_);
+    }
 
 private:
     static constexpr std::uint8_t on_heap = 255;

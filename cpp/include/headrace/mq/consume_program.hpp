@@ -12,9 +12,9 @@
 namespace headrace::mq {
 
 struct consume_options : program_options {
-    std::uint64_t count = 0;         ///< distinct messages of all threads together; 0: until stopped
-    std::string group = "headrace";  ///< shared by all programs that name it
-    ns timeout{0};                   ///< finish after this long without a message; 0: never
+    std::uint64_t count = 0;                   ///< distinct messages of all threads together; 0: until stopped
+    std::string group = "headrace";            ///< shared by all programs that name it
+    ns timeout{0};                             ///< finish after this long without a message; 0: never
     ns claim_idle = std::chrono::seconds{30};  ///< take over what another consumer left unacked for this long
 };
 

@@ -39,7 +39,8 @@ struct message {
 
 class consumer {
 public:
-    static failure make(consumer_options options, std::shared_ptr<net::runtime> runtime, std::unique_ptr<consumer>& out);
+    static failure make(consumer_options options, std::shared_ptr<net::runtime> runtime,
+                        std::unique_ptr<consumer>& out);
     ~consumer();
 
     bool wait_open(ns timeout);

@@ -70,8 +70,8 @@ private:
         std::shared_ptr<const inproc_slab> slab;
     };
     struct group_state {
-        std::uint64_t next = 0;       // the first sequence that was never delivered
-        std::uint64_t acked_to = 0;   // everything before it is acked
+        std::uint64_t next = 0;             // the first sequence that was never delivered
+        std::uint64_t acked_to = 0;         // everything before it is acked
         std::deque<std::uint64_t> holders;  // member per sequence from acked_to to next; 0: acked
         std::deque<std::uint64_t> again;    // sequences to deliver again
         std::vector<waker> waiting;

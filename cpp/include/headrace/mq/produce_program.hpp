@@ -10,10 +10,10 @@
 namespace headrace::mq {
 
 struct produce_options : program_options {
-    std::uint64_t count = 1000;     ///< messages per thread; 0 is refused
-    std::size_t size = 1000;        ///< payload bytes; 0 is refused
-    std::size_t window = 1000;      ///< unacknowledged messages per thread; 0 is refused
-    double rate = 0;                ///< messages per second of all threads together; 0: as fast as the window allows
+    std::uint64_t count = 1000;  ///< messages per thread; 0 is refused
+    std::size_t size = 1000;     ///< payload bytes; 0 is refused
+    std::size_t window = 1000;   ///< unacknowledged messages per thread; 0 is refused
+    double rate = 0;             ///< messages per second of all threads together; 0: as fast as the window allows
     measure::arrivals arrivals = measure::arrivals::constant;
     std::string payload = "random";  ///< "random", "text" or a file
     std::string instance;            ///< first part of the ids; empty: random

@@ -20,10 +20,10 @@ namespace headrace::mq {
 struct producer_options {
     std::string url;
     std::string topic;
-    std::size_t window = 1000;   ///< unacknowledged messages allowed; 0 is refused
-    std::size_t batch = 0;       ///< messages per broker request, of those that wait together; 0 and 1: each its own
-    std::string instance;        ///< first part of generated ids; empty: random
-    bool collect_acks = false;   ///< keep acknowledgements for take_acks(); unread ones count against the window
+    std::size_t window = 1000;  ///< unacknowledged messages allowed; 0 is refused
+    std::size_t batch = 0;      ///< messages per broker request, of those that wait together; 0 and 1: each its own
+    std::string instance;       ///< first part of generated ids; empty: random
+    bool collect_acks = false;  ///< keep acknowledgements for take_acks(); unread ones count against the window
     ns give_up_after = std::chrono::seconds{30};  ///< without a broker; 0: never
 };
 
@@ -38,7 +38,8 @@ class producer {
 public:
     enum class outcome { queued, full, failed };
 
-    static failure make(producer_options options, std::shared_ptr<net::runtime> runtime, std::unique_ptr<producer>& out);
+    static failure make(producer_options options, std::shared_ptr<net::runtime> runtime,
+                        std::unique_ptr<producer>& out);
     ~producer();
 
     /// True when connected, or failed().

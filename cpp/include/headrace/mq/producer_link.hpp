@@ -49,7 +49,7 @@ public:
 
 struct producer_link_options {
     std::string topic;
-    std::size_t batch = 0;  ///< messages per broker request; 0 and 1: each its own
+    std::size_t batch = 0;                        ///< messages per broker request; 0 and 1: each its own
     ns give_up_after = std::chrono::seconds{30};  ///< without a broker; 0: never
 };
 

@@ -26,24 +26,24 @@ namespace headrace::mq {
 struct program_options {
     std::string url;
     std::string topic;
-    std::size_t threads = 1;    ///< workers, each with its own connection; 0 is refused
-    std::size_t batch = 0;      ///< messages per broker request; 0 and 1: each its own
-    int csv_fd = -1;            ///< where the CSV goes; -1: nowhere
-    std::string segment;        ///< "<segment>-<worker>.seg" are written; empty: none
+    std::size_t threads = 1;  ///< workers, each with its own connection; 0 is refused
+    std::size_t batch = 0;    ///< messages per broker request; 0 and 1: each its own
+    int csv_fd = -1;          ///< where the CSV goes; -1: nowhere
+    std::string segment;      ///< "<segment>-<worker>.seg" are written; empty: none
     measure::detail_level detail = measure::detail_level::full;
-    clock_anchor anchor;        ///< all zero: taken when opened
+    clock_anchor anchor;                          ///< all zero: taken when opened
     ns give_up_after = std::chrono::seconds{30};  ///< without a broker
 };
 
 /// Counters of a program or of one worker. Times are sums over workers.
 struct program_progress {
-    std::uint64_t sent = 0, acked = 0, failed = 0;                       // produce
-    std::uint64_t received = 0, receive_acked = 0;                       // consume
-    std::uint64_t redelivered = 0, duplicates = 0;                       // consume
-    std::uint64_t in_flight = 0;                                         // sent or received, not acked
+    std::uint64_t sent = 0, acked = 0, failed = 0;  // produce
+    std::uint64_t received = 0, receive_acked = 0;  // consume
+    std::uint64_t redelivered = 0, duplicates = 0;  // consume
+    std::uint64_t in_flight = 0;                    // sent or received, not acked
     std::uint64_t payload_bytes = 0;
-    ns window_full{0};    // time in which work was due and the window full
-    ns first{0}, last{0}; // of sends or receipts, and of acks; 0: none yet
+    ns window_full{0};     // time in which work was due and the window full
+    ns first{0}, last{0};  // of sends or receipts, and of acks; 0: none yet
     link_counters link;
 
     void add(const program_progress& other);

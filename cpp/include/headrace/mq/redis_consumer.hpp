@@ -79,19 +79,19 @@ private:
     events& events_;
     ns block_;
 
-    std::size_t credit_ = 0;       // allowed and not yet asked for
-    std::size_t reads_ = 0;        // reads under way
-    std::size_t depth_;            // reads under way at most, while there is a backlog
-    bool connected_ = false;       // the reader has been up at least once
-    bool recovering_ = false;      // own pending entries are being read again
+    std::size_t credit_ = 0;   // allowed and not yet asked for
+    std::size_t reads_ = 0;    // reads under way
+    std::size_t depth_;        // reads under way at most, while there is a backlog
+    bool connected_ = false;   // the reader has been up at least once
+    bool recovering_ = false;  // own pending entries are being read again
     bool own_read_running_ = false;
     std::string own_cursor_ = "0";
-    bool backlog_ = false;         // the last fresh read came back full
+    bool backlog_ = false;  // the last fresh read came back full
     ns next_claim_{0};
     bool claim_running_ = false;
     std::string claim_cursor_ = "0-0";
 
-    std::deque<hand> hands_;       // delivered, by tag; hands_.front() is tag first_tag_
+    std::deque<hand> hands_;  // delivered, by tag; hands_.front() is tag first_tag_
     std::uint64_t first_tag_ = 0;
     std::deque<std::uint64_t> acking_;  // tags of XACKs under way, in order
     std::vector<std::uint64_t> confirmed_;

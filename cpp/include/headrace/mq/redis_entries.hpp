@@ -49,9 +49,9 @@ public:
     std::string_view name(const entry& e) const noexcept { return {bytes_.data() + e.name, e.name_size}; }
     std::string_view id(const entry& e) const noexcept { return {bytes_.data() + e.id, e.id_size}; }
     std::string_view payload(const entry& e) const noexcept { return {bytes_.data() + e.payload, e.payload_size}; }
-    const std::string& cursor() const noexcept { return cursor_; }       // XAUTOCLAIM: where to go on, "0-0" at the end
-    std::size_t trimmed() const noexcept { return trimmed_; }            // XAUTOCLAIM: pending ids that no longer exist
-    const std::string& error_text() const noexcept { return error_; }    // empty: no error
+    const std::string& cursor() const noexcept { return cursor_; }     // XAUTOCLAIM: where to go on, "0-0" at the end
+    std::size_t trimmed() const noexcept { return trimmed_; }          // XAUTOCLAIM: pending ids that no longer exist
+    const std::string& error_text() const noexcept { return error_; }  // empty: no error
 
 private:
     struct level {

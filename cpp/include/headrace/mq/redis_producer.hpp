@@ -18,7 +18,7 @@ namespace headrace::mq {
 
 struct redis_producer_options {
     std::string topic;
-    std::size_t batch = 0;    ///< XADDs per MULTI/EXEC; 0 and 1: no transaction
+    std::size_t batch = 0;      ///< XADDs per MULTI/EXEC; 0 and 1: no transaction
     std::uint64_t max_len = 0;  ///< trim what is acknowledged beyond this many entries; 0: never trim
 };
 
@@ -44,8 +44,8 @@ public:
 
 private:
     struct batch_reply {
-        bool executed = false;      // the array of EXEC has begun
-        std::string abort_reason;   // the first error before it
+        bool executed = false;            // the array of EXEC has begun
+        std::string abort_reason;         // the first error before it
         std::vector<std::string> errors;  // per message; empty text: accepted
     };
     class trim_reply;
@@ -71,20 +71,20 @@ private:
 
     redis_producer_options options_;
     redis::session& redis_;
-    std::string prefix_;      // the command up to the id's length
-    std::string id_header_;   // "$<n>\r\n" for ids of id_size_
-    std::string body_header_; // from after the id to the payload, for payloads of body_size_
+    std::string prefix_;       // the command up to the id's length
+    std::string id_header_;    // "$<n>\r\n" for ids of id_size_
+    std::string body_header_;  // from after the id to the payload, for payloads of body_size_
     std::size_t id_size_ = 0;
     std::size_t body_size_ = 0;
     std::string trim_command_;
     std::shared_ptr<redis::reply_handler> trim_reply_;
 
-    std::deque<std::uint64_t> tags_;          // sent and unanswered, in order
-    std::deque<std::uint32_t> batch_sizes_;   // of the batches among them
-    std::uint32_t open_batch_ = 0;            // messages in the batch under construction
-    std::string staged_;                      // and their commands: a request is queued whole or not at all
+    std::deque<std::uint64_t> tags_;         // sent and unanswered, in order
+    std::deque<std::uint32_t> batch_sizes_;  // of the batches among them
+    std::uint32_t open_batch_ = 0;           // messages in the batch under construction
+    std::string staged_;                     // and their commands: a request is queued whole or not at all
     batch_reply batch_reply_;
-    std::string error_;                       // of the single XADD being answered
+    std::string error_;  // of the single XADD being answered
     std::vector<std::uint64_t> acked_;
     std::vector<std::pair<std::uint64_t, std::string>> refused_;
     ns acked_at_{0};

@@ -35,10 +35,10 @@ public:
 enum class transport { tcp, tls, unix_socket };
 
 struct tls_options {
-    bool verify = true;      ///< check the certificate and the host name
-    std::string ca_file;     ///< PEM; empty: the system's trust store
-    std::string cert_file;   ///< PEM of our own certificate; empty: none
-    std::string key_file;    ///< PEM of its key; empty: in cert_file
+    bool verify = true;     ///< check the certificate and the host name
+    std::string ca_file;    ///< PEM; empty: the system's trust store
+    std::string cert_file;  ///< PEM of our own certificate; empty: none
+    std::string key_file;   ///< PEM of its key; empty: in cert_file
 };
 
 struct endpoint {

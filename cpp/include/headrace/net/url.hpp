@@ -15,7 +15,7 @@ struct url {
     std::string scheme;  ///< lower case
     std::string user;
     std::string password;
-    std::string host;  ///< without the brackets of an IPv6 literal; empty for unix sockets
+    std::string host;        ///< without the brackets of an IPv6 literal; empty for unix sockets
     std::uint16_t port = 0;  ///< 0: not given
     std::string path;        ///< with its leading slash; empty when absent
     std::map<std::string, std::string> query;

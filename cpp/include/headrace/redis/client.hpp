@@ -20,7 +20,7 @@ namespace headrace::redis {
 
 struct client_options {
     ns connect_timeout = std::chrono::seconds{5};
-    ns give_up_after{0};                ///< stop reconnecting after this long without a connection; 0: never
+    ns give_up_after{0};                     ///< stop reconnecting after this long without a connection; 0: never
     std::size_t max_queue_size = 1'000'000;  ///< commands that may wait for their replies; more are refused
 };
 

@@ -23,6 +23,8 @@ struct connection_options {
     session_options session;
     ns connect_timeout = std::chrono::seconds{5};  ///< of one attempt
     ns give_up_after = std::chrono::seconds{30};   ///< without a connection; 0: never
+    /// The same before the first connection, when the address is more likely wrong than the server slow to come back.
+    ns give_up_first = std::chrono::seconds{3};
     net::backoff_options backoff;
 };
 
@@ -65,6 +67,7 @@ private:
     void wrote(std::size_t bytes);
     void on_written(const std::error_code& ec, std::size_t bytes);
     void lose(failure why);
+    bool out_of_patience(const failure& why) const;
     void die(const failure& why);
     void retry_later();
     void arm_tick();

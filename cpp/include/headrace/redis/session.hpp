@@ -31,10 +31,10 @@ enum class when_lost : std::uint8_t {
 };
 
 struct session_options {
-    std::string user;         ///< empty: AUTH with the password alone
-    std::string password;     ///< empty: no AUTH
-    unsigned db = 0;          ///< SELECT when not 0
-    std::string client_name;  ///< CLIENT SETNAME when not empty
+    std::string user;                             ///< empty: AUTH with the password alone
+    std::string password;                         ///< empty: no AUTH
+    unsigned db = 0;                              ///< SELECT when not 0
+    std::string client_name;                      ///< CLIENT SETNAME when not empty
     ns silence_limit = std::chrono::seconds{10};  ///< a peer that owes replies and sent no byte for this long is gone
 };
 
