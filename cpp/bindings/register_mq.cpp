@@ -79,7 +79,13 @@ py::dict to_dict(const mq::link_counters& c) {
 }
 
 py::dict stats(const program& p) {
-    const auto now = p.progress();
+    mq::program_progress now;
+    ns cpu{0};
+    {
+        py::gil_scoped_release nogil;
+        now = p.progress();
+        cpu = p.cpu_time();
+    }
     py::dict d = to_dict(now.link);
     d["sent"] = now.sent;
     d["acked"] = now.acked;
@@ -93,12 +99,16 @@ py::dict stats(const program& p) {
     d["window_full_ns"] = now.window_full.count();
     d["first_ns"] = now.first.count();
     d["last_ns"] = now.last.count();
-    d["cpu_ns"] = p.cpu_time().count();
+    d["cpu_ns"] = cpu.count();
     return d;
 }
 
 py::dict histograms(const program& p) {
-    const auto h = p.histograms();
+    mq::program_histograms h;
+    {
+        py::gil_scoped_release nogil;
+        h = p.histograms();
+    }
     py::dict d;
     d["service"] = py::bytes(h.service.encode());
     d["response"] = py::bytes(h.response.encode());

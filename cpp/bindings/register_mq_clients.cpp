@@ -14,6 +14,13 @@ namespace {
 using mq::consumer;
 using mq::producer;
 
+// Our locks are never waited for with the GIL held (docs/lock-order.md).
+template <class F>
+auto without_gil(F f) {
+    py::gil_scoped_release nogil;
+    return f();
+}
+
 // bytes and str without a copy, other buffers with one.
 py::object to_text(const py::object& data, std::string_view& view) {
     py::object holder = data;
@@ -43,7 +50,7 @@ py::str send(producer& self, const py::object& payload, const py::object& id, do
     const ns deadline = monotonic_now() + to_ns(timeout);
     std::string id_out;
     for (;;) {
-        switch (self.try_send(bytes, name, id_out)) {
+        switch (without_gil([&] { return self.try_send(bytes, name, id_out); })) {
             case producer::outcome::queued: return {id_out};
             case producer::outcome::failed: throw failure_error(self.failed());
             case producer::outcome::full: break;
@@ -58,8 +65,9 @@ py::str send(producer& self, const py::object& payload, const py::object& id, do
 }
 
 py::list take_acks(producer& self) {
+    const auto acks = without_gil([&] { return self.take_acks(); });
     py::list out;
-    for (const auto& a : self.take_acks()) {
+    for (const auto& a : acks) {
         const py::object error =
             a.error ? py::reinterpret_steal<py::object>(static_cast<PyObject*>(make_exception(a.error)))
                     : py::object(py::none());
@@ -112,9 +120,9 @@ void register_producer(py::module_& m) {
              })
         .def("take_acks", &take_acks)
         .def("close", &producer::close, py::call_guard<py::gil_scoped_release>())
-        .def_property_readonly("closed", &producer::closed)
+        .def_property_readonly("closed", [](const producer& p) { return without_gil([&] { return p.closed(); }); })
         .def("stats", [](const producer& p) {
-            const auto c = p.stats();
+            const auto c = without_gil([&] { return p.stats(); });
             py::dict d;
             d["sent"] = c.sent;
             d["acked"] = c.acked;
@@ -180,9 +188,9 @@ void register_consumer(py::module_& m) {
                  return settled;
              })
         .def("close", &consumer::close, py::call_guard<py::gil_scoped_release>())
-        .def_property_readonly("closed", &consumer::closed)
+        .def_property_readonly("closed", [](const consumer& c) { return without_gil([&] { return c.closed(); }); })
         .def("stats", [](const consumer& c) {
-            const auto s = c.stats();
+            const auto s = without_gil([&] { return c.stats(); });
             py::dict d;
             d["received"] = s.received;
             d["acked"] = s.acked;

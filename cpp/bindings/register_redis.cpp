@@ -119,11 +119,19 @@ void register_redis(py::module_& parent) {
              "Sends the commands in one write and returns one reply each, in order.")
         .def(
             "close", [](const client& self) { self.native->close(); }, py::call_guard<py::gil_scoped_release>())
-        .def_property_readonly("closed", [](const client& self) { return self.native->closed(); })
+        .def_property_readonly("closed",
+                               [](const client& self) {
+                                   py::gil_scoped_release nogil;
+                                   return self.native->closed();
+                               })
         .def_property_readonly("connected", [](const client& self) { return self.native->connected(); })
         .def_property_readonly("address", [](const client& self) { return self.native->display(); })
         .def("stats", [](const client& self) {
-            const auto s = self.native->stats();
+            redis::connection::counters s;
+            {
+                py::gil_scoped_release nogil;
+                s = self.native->stats();
+            }
             py::dict d;
             d["writes"] = s.writes;
             d["reads"] = s.reads;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <headrace/measure/paced_driver.hpp>
 #include <headrace/mq/id.hpp>
@@ -13,8 +14,11 @@ namespace {
 using measure::absent;
 using measure::sent_row;
 
-// Messages generated before the bytes so far are handed to the kernel: the broker works while we go on.
-constexpr std::size_t flush_every = 64;
+// Messages generated before the bytes so far are handed to the kernel: the broker works while we go on. Half of a
+// small window keeps both sides busy at once instead of in turn.
+std::size_t flush_interval(std::size_t window) {
+    return std::clamp<std::size_t>(window / 2, 1, 64);
+}
 // And before the loop gets a turn to read acknowledgements.
 constexpr std::size_t max_burst = 4096;
 
@@ -24,6 +28,7 @@ public:
         : worker(owner, index, thread),
           options_(options),
           window_(options.window),
+          flush_every_(flush_interval(options.window)),
           ids_(options.instance, static_cast<std::uint32_t>(index)),
           pace_timer_(thread.context()) {}
 
@@ -60,7 +65,7 @@ private:
                 if (schedule_->wake_at() > now) break;
             }
             send_one();
-            if (++burst % flush_every == 0) link_->flush();
+            if (++burst % flush_every_ == 0) link_->flush();
         }
         // What is left of a batch goes when nothing can fill it: at the end, and when the window is full.
         if (next_ == options_.count || window_.room() == 0) link_->end_batch();
@@ -103,16 +108,20 @@ private:
         counted_.in_flight = window_.in_flight();
     }
 
+    // The window is refilled before the rows are written: the broker works while we do.
     void on_acks(std::span<const std::uint64_t> tags, ns now) override {
-        for (const auto tag : tags) {
-            const auto e = window_.settle(tag);
+        settled_.clear();
+        for (const auto tag : tags) settled_.push_back({tag, window_.settle(tag)});
+        counted_.acked += tags.size();
+        counted_.last = now;
+        counted_.in_flight = window_.in_flight();
+        if (running() && next_ < options_.count && (schedule_ || window_.worth_refilling())) pump();
+        for (const auto& [tag, e] : settled_) {
             histograms_.service.record((now - e.sent).count());
             if (schedule_) histograms_.response.record((now - e.intended).count());
             write_row(tag, e, now.count(), 0);
         }
-        counted_.acked += tags.size();
-        counted_.last = now;
-        settled();
+        if (active() && window_.in_flight() == 0 && (!running() || next_ == options_.count)) finish();
     }
 
     void on_refused(std::uint64_t tag, const failure& why) override {
@@ -130,15 +139,6 @@ private:
                             std::to_string(index_) + " were not acknowledged";
         }
         fail(std::move(told));
-    }
-
-    void settled() {
-        counted_.in_flight = window_.in_flight();
-        if (running() && next_ < options_.count) {
-            if (schedule_ || window_.worth_refilling()) pump();
-        } else if (window_.in_flight() == 0) {
-            finish();
-        }
     }
 
     void on_stop() override {
@@ -175,11 +175,13 @@ private:
 
     const produce_options& options_;
     send_window window_;
+    const std::size_t flush_every_;
     id_writer ids_;
     payload_source payload_;
     std::unique_ptr<producer_link> link_;
     std::optional<measure::paced_driver> schedule_;
     boost::asio::steady_timer pace_timer_;
+    std::vector<std::pair<std::uint64_t, send_window::entry>> settled_;  // acknowledged, rows not yet written
     std::uint64_t next_ = 0;  // number of the next message, which is also its tag
     ns full_since_{0};
 };
