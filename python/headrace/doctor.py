@@ -65,9 +65,7 @@ def _program(name: str, package: str, version_args: tuple[str, ...] | None, purp
 
 def _version(path: str, args: tuple[str, ...]) -> str | None:
     try:
-        done = subprocess.run(
-            [path, *args], capture_output=True, text=True, timeout=5, stdin=subprocess.DEVNULL
-        )
+        done = subprocess.run([path, *args], capture_output=True, text=True, timeout=5, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"\d+(\.\d+)+", done.stdout or done.stderr)

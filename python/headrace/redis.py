@@ -189,4 +189,3 @@ def _block_seconds(args: tuple[bytes | str | float, ...]) -> float:
     if limit is None:
         return 0.0
     return limit if limit > 0 else 365 * 24 * 3600.0
-

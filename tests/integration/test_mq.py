@@ -190,7 +190,9 @@ def test_refused_connection_and_wrong_password(make_redis_server: Callable[..., 
         Producer(f"redis://:wrong@127.0.0.1:{server.port}", topic=topic)
 
 
-def test_a_key_of_another_type_is_refused_in_words(shared_redis_server: RedisServer, client: Client, topic: str) -> None:
+def test_a_key_of_another_type_is_refused_in_words(
+    shared_redis_server: RedisServer, client: Client, topic: str
+) -> None:
     client.execute("SET", topic, "not a stream")
     with (
         pytest.raises(ServerError, match="WRONGTYPE"),

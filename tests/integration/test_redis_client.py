@@ -51,7 +51,7 @@ def test_a_pipeline_travels_in_one_write_and_tells_errors_apart(redis_server: Re
         client.execute("PING")
         before = client.stats()["writes"]
         pipe = client.pipeline()
-        for i in range(1000):
+        for _ in range(1000):
             pipe.execute("INCR", "n")
         assert pipe.run()[-1] == 1000
         assert client.stats()["writes"] - before <= 3

@@ -61,9 +61,7 @@ def test_a_missing_file_is_one_line_and_exit_code_1(args):
 
 
 def test_a_missing_server_is_named_with_its_package(tmp_path):
-    done = headrace(
-        "run", "experiments/mq/quickstart.toml", "--out", str(tmp_path), env={"PATH": str(tmp_path)}
-    )
+    done = headrace("run", "experiments/mq/quickstart.toml", "--out", str(tmp_path), env={"PATH": str(tmp_path)})
     if done.returncode == 1 and "not installed" in done.stderr:
         assert "apt install redis-server" in done.stderr
         assert list(tmp_path.iterdir()) == []
@@ -107,9 +105,7 @@ def test_doctor_fits_a_pipe_and_a_reader_that_leaves():
 
 def test_the_command_line_starts_without_pandas():
     program = "import sys, headrace.cli.app; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert not {"pandas", "numpy", "pyarrow", "rich.console"} & set(loaded.split())
 
 

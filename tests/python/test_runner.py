@@ -141,7 +141,5 @@ def test_more_programs_than_open_files_is_refused_at_once(run, monkeypatch):
 
 def test_children_import_little():
     program = "import sys, headrace.experiment.child; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert not {"numpy", "pandas", "pyarrow", "typer", "rich", "subprocess"} & set(loaded.split())

@@ -48,8 +48,8 @@ class Consumer:
     ...             print(message.id, message.payload)
     ...         batch.ack()
 
-    A message stays this consumer's until it is acknowledged. What a consumer leaves unacknowledged goes to another member
-    of the group after ``claim_idle`` seconds, marked ``redelivered``.
+    A message stays this consumer's until it is acknowledged. What a consumer leaves unacknowledged goes to another
+    member of the group after ``claim_idle`` seconds, marked ``redelivered``.
 
     Args:
         url: broker address (``redis://``, ``rediss://``, ``unix://``, ``inproc://``).
@@ -99,8 +99,8 @@ class Consumer:
     def receive(self, timeout: float | None = None) -> Batch:
         """What has arrived, at most ``batch`` messages; waits while there is nothing.
 
-        Empty after ``timeout`` seconds without a message (None: the consumer's own, or for ever). Raises the failure that
-        ended the consumer, once everything received before was taken.
+        Empty after ``timeout`` seconds without a message (None: the consumer's own, or for ever). Raises the failure
+        that ended the consumer, once everything received before was taken.
         """
         limit = timeout if timeout is not None else self._timeout
         return Batch(self, self._native.receive(math.inf if limit is None else limit, self._most))
@@ -119,7 +119,10 @@ class Consumer:
         self._native.ack_through(message.tag)
 
     def flush(self, timeout: float = 30.0) -> None:
-        """Wait until the broker has confirmed every acknowledgement. Raises DeadlineExceeded, or what ended the consumer."""
+        """Wait until the broker has confirmed every acknowledgement.
+
+        Raises DeadlineExceeded after ``timeout`` seconds, or the failure that ended the consumer.
+        """
         if not self._native.flush(timeout):
             raise DeadlineExceeded(f"acknowledgements of {self.topic} are not confirmed after {timeout:g} s")
 

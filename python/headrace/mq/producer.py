@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple, Self
 from headrace import _core
 from headrace.errors import ConnectionFailed, DeadlineExceeded, HeadraceError, InvalidArgument
 
-
 # The native side gives up by itself after ``timeout`` and knows why; this is for an attempt that still hangs then.
 CONNECT_MARGIN = 6.0
 

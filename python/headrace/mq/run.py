@@ -49,7 +49,8 @@ class ProgramResult:
         notes = ", ".join(text for text in extra if not text.startswith("0 "))
         return (
             f"{self.messages} messages {done} in {self.seconds:.3f} s: {self.rate:.0f}/s, "
-            f"p50 {p50:.3f} ms, p99 {p99:.3f} ms, {cpu:.2f} us of client CPU a message" + (f" ({notes})" if notes else "")
+            f"p50 {p50:.3f} ms, p99 {p99:.3f} ms, {cpu:.2f} us of client CPU a message"
+            + (f" ({notes})" if notes else "")
         )
 
 
@@ -106,7 +107,7 @@ def produce(*, csv: type_of_csv = None, **options: Any) -> ProgramResult:
     """Send messages and wait for their acknowledgements; the seed's producer program.
 
     Args:
-        csv: where ``id,sent,acked`` rows go (epoch seconds with a fraction): an open file, a descriptor, a path, or None.
+        csv: where ``id,sent,acked`` rows go (epoch seconds with a fraction): an open file, a descriptor, a path or None.
         options: those of `ProduceProgram`.
 
     Raises what `ProduceProgram.connect` and `close` raise. On Ctrl-C, rows written so far are whole.
