@@ -107,7 +107,7 @@ def produce(*, csv: type_of_csv = None, **options: Any) -> ProgramResult:
     """Send messages and wait for their acknowledgements; the seed's producer program.
 
     Args:
-        csv: where ``id,sent,acked`` rows go (epoch seconds with a fraction): an open file, a descriptor, a path or None.
+        csv: where ``id,sent,acked`` rows go (epoch seconds with a fraction): an open file, a descriptor or a path.
         options: those of `ProduceProgram`.
 
     Raises what `ProduceProgram.connect` and `close` raise. On Ctrl-C, rows written so far are whole.
