@@ -219,9 +219,12 @@ def test_ctrl_c_interrupts_a_waiting_command(redis_server: RedisServer) -> None:
     program = (
         "import sys, headrace\n"
         f"client = headrace.redis.Client({redis_server.url!r})\n"
-        "client.execute('PING'); print('ready', flush=True)\n"
-        "try: client.execute('BLPOP', 'never', 60)\n"
-        "except KeyboardInterrupt: print('interrupted', flush=True)\n"
+        "client.execute('PING')\n"
+        "try:\n"
+        "    print('ready', flush=True)\n"
+        "    client.execute('BLPOP', 'never', 60)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
