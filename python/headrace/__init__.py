@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from headrace import errors
+from headrace._core import Future
 from headrace.errors import HeadraceError
 from headrace.features import build_config, has, why_not
 
@@ -24,6 +25,7 @@ __version__: str = build_config()["version"]
 _PARTS = ("experiment", "measure", "mq", "redis", "results", "servers")
 
 __all__ = [
+    "Future",
     "HeadraceError",
     "__version__",
     "build_config",
