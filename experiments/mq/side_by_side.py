@@ -17,8 +17,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import platform
 import signal
 import sys
 import tempfile
@@ -27,11 +25,13 @@ from typing import Any
 
 from comparison import settings, verdicts
 from comparison.bench import Bench, Sample
-from comparison.child import RunFailed
-from comparison.contenders import CONTENDERS, OURS, Contender, Job, commands
+from comparison.contenders import CONTENDERS, Contender, Job, commands
 from comparison.settings import Group, Settings
 
 from headrace.errors import HeadraceError
+from headrace.experiment.side_by_side.bars import OURS, judge, verdict_line
+from headrace.experiment.side_by_side.child import RunFailed
+from headrace.experiment.side_by_side.tables import machine, progress, table
 
 HERE = Path(__file__).resolve().parent
 BASIS = """\
@@ -144,11 +144,11 @@ class Comparison:
         self._show_commands(group, contenders)
         samples = self._rounds(bench, group, contenders)
         paired = group.slices > 0
-        judged = [] if self._args.quick else [verdicts.judge(bar, samples, paired=paired) for bar in group.bars]
+        judged = [] if self._args.quick else [judge(bar, samples, paired=paired) for bar in group.bars]
         known = [v for v in judged if v is not None]
-        print(verdicts.table(samples))
+        print(table(samples, verdicts.COLUMNS))
         for verdict in known:
-            print(verdicts.verdict_line(verdict))
+            print(verdict_line(verdict))
         self._missed += sum(not v.reached for v in known)
         self._results.append(verdicts.as_json(group, samples, known))
 
@@ -216,18 +216,6 @@ def describe(group: Group, chosen: Settings, rounds: int) -> str:
     if group.kind in ("consumer", "pair"):
         parts.append(f"COUNT {group.read}")
     return ", ".join(parts)
-
-
-def progress(text: str) -> None:
-    """What is going on now, on a terminal only; empty text wipes the line."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def machine() -> str:
-    """What the figures were measured on, in one line."""
-    load = ", ".join(f"{x:.2f}" for x in os.getloadavg())
-    return f"{platform.platform()}, {os.cpu_count()} cores, load {load}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparison.child import Child, Figures, Finished, RunFailed, figures_from_csv, figures_from_summary
 from comparison.contenders import CONTENDERS, Contender, Job
+from comparison.figures import Figures, figures_from_csv, figures_from_summary
 from comparison.settings import Group, Settings
+from headrace.experiment.side_by_side.child import Child, Finished, RunFailed
 from headrace.servers import RedisServer
 
 TOPIC = "bench"

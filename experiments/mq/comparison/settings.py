@@ -8,18 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from headrace.experiment.side_by_side.bars import Bar
+
 T = TypeVar("T")
 KINDS = ("producer", "consumer", "pair", "inproc")
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A demand on the median of `metric`, of headrace alone or divided by that of the rival `over`."""
-
-    metric: str
-    over: str | None = None
-    at_least: float | None = None
-    at_most: float | None = None
 
 
 @dataclass(frozen=True)
