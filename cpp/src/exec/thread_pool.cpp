@@ -103,6 +103,7 @@ public:
     }
     bool forked() const noexcept { return fork_generation() != generation_; }
     bool running_here() const noexcept { return here_ == this; }
+    bool tasks_wait() const noexcept { return waiting_.load(std::memory_order_relaxed) != 0; }
 
     counters stats() const {
         if (forked()) return {};
@@ -396,6 +397,9 @@ bool thread_pool::shutdown(stop_mode mode, ns timeout) {
 }
 bool thread_pool::closed() const {
     return core_->closed();
+}
+bool thread_pool::tasks_wait() const noexcept {
+    return core_->tasks_wait();
 }
 bool thread_pool::running_here() const noexcept {
     return core_->running_here();

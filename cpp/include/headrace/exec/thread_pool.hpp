@@ -66,6 +66,8 @@ public:
     bool shutdown(stop_mode mode, ns timeout = ns::max());
 
     bool closed() const;
+    /// True when tasks wait for a worker: a task that could go on for long should end and submit itself again. Costs a load.
+    bool tasks_wait() const noexcept;
     /// True on a worker of this pool.
     bool running_here() const noexcept;
 
