@@ -103,8 +103,13 @@ stream_end append_stream_head(std::string& out, const response& r, const respons
 
 void append_chunk(std::string& out, std::string_view bytes) {
     if (bytes.empty()) return;  // an empty chunk would end the content
-    append_number(out, bytes.size(), 16);
-    out.append("\r\n").append(bytes).append("\r\n");
+    append_chunk_size(out, bytes.size());
+    out.append(bytes).append("\r\n");
+}
+
+void append_chunk_size(std::string& out, std::size_t size) {
+    append_number(out, size, 16);
+    out.append("\r\n");
 }
 
 void append_last_chunk(std::string& out) {

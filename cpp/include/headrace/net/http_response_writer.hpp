@@ -55,6 +55,8 @@ enum class stream_end : std::uint8_t { chunks, close };
 /// The head of a streamed response: chunked for HTTP/1.1, closed at its end for HTTP/1.0 (then keep_alive is ignored).
 stream_end append_stream_head(std::string& out, const response& r, const response_framing& how);
 void append_chunk(std::string& out, std::string_view bytes);
+/// The line before a chunk's bytes; CRLF must follow them.
+void append_chunk_size(std::string& out, std::size_t size);
 void append_last_chunk(std::string& out);
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT" for seconds since the epoch (RFC 9110, section 5.6.7).
