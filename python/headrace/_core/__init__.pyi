@@ -1,5 +1,6 @@
 from typing import Any
 
+from headrace._core import http as http
 from headrace._core import mq as mq
 from headrace._core import redis as redis
 
