@@ -1,49 +1,27 @@
-"""A native Redis client for threads.
-
->>> client = headrace.redis.Client("redis://localhost:6379")
->>> client.execute("SET", "greeting", "hello")
-'OK'
->>> client.execute("GET", "greeting")
-b'hello'
-
-One connection serves any number of threads: the commands that wait at the same moment leave in one write. A lost
-connection is made again, with AUTH, SELECT and CLIENT SETNAME; a command that had been sent and not answered raises
-MaybeExecuted, because only the caller knows whether it may run twice.
-
-Replies: status -> str, bulk string -> bytes, integer -> int, nil -> None, array -> list, error -> ServerError (raised;
-inside an array or a pipeline with ``raise_on_error=False`` it is a value).
-"""
+"""`Client` and `Pipeline` for threads, and what they share with `headrace.redis.aio`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
 from headrace import _core
 from headrace.errors import ServerError
+from headrace.redis.subscription import OnFull, Subscription
 
-__all__ = ["Client", "Pipeline"]
+Argument = bytes | str | float
+Command = tuple[Argument, ...]
 
 # Commands that block in the server: where their time limit stands, in seconds (s) or milliseconds (ms).
 _BLOCKING_LAST_SECONDS = {"BLPOP", "BRPOP", "BRPOPLPUSH", "BLMOVE", "BZPOPMIN", "BZPOPMAX"}
 _BLOCKING_FIRST_SECONDS = {"BLMPOP", "BZMPOP"}
 _BLOCKING_LAST_MS = {"WAIT", "WAITAOF"}
+_BLOCKING = _BLOCKING_LAST_SECONDS | _BLOCKING_FIRST_SECONDS | _BLOCKING_LAST_MS | {"XREAD", "XREADGROUP"}
 
 
-class Client:
-    """One connection to one Redis server, for any number of threads.
-
-    Args:
-        url: ``redis://[user:password@]host[:6379][/db]``, ``rediss://...`` (TLS), ``unix:///path/to.sock[?db=n]``.
-            Query options: ``db``, ``client_name``, ``verify=0``, ``cafile``, ``certfile``, ``keyfile``.
-        timeout: seconds that a command may take, unless `execute` is told otherwise. A blocking command (BLPOP,
-            XREAD BLOCK, ...) gets the time it asks the server for on top; give blocking commands a client of their own.
-        connect_timeout: seconds of one attempt to connect.
-        give_up_after: seconds without a connection after which the client stops trying; 0 tries for ever.
-        max_queue_size: commands that may wait for replies; more raise QueueFull.
-
-    Raises InvalidArgument for a bad url. Connecting happens in the background; the first command waits for it.
-    """
+class BaseClient:
+    """The options and the native client that threads and coroutines have in common."""
 
     def __init__(
         self,
@@ -54,25 +32,13 @@ class Client:
         give_up_after: float = 0.0,
         max_queue_size: int = 1_000_000,
     ) -> None:
+        self._url = url
         self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._give_up_after = give_up_after
         self._native = _core.redis.Client(
             url, connect_timeout=connect_timeout, give_up_after=give_up_after, max_queue_size=max_queue_size
         )
-
-    def execute(self, *args: bytes | str | float, timeout: float | None = None) -> Any:
-        """Run one command and return its reply.
-
-        Raises ServerError (the server refused it), DeadlineExceeded (never sent), MaybeExecuted (sent, not answered),
-        ConnectionFailed, AuthenticationFailed, Closed, Forked, TypeError (an argument that Redis cannot take).
-        """
-        reply = self._native.run([args], self._limit(args, timeout))[0]
-        if isinstance(reply, ServerError):
-            raise ServerError(f"{self._native.address}: {_name(args)}: {reply}")
-        return reply
-
-    def pipeline(self) -> Pipeline:
-        """A list of commands that travel together and are answered together."""
-        return Pipeline(self)
 
     def stats(self) -> dict[str, int]:
         """Writes, reads, bytes and reconnects so far."""
@@ -88,16 +54,91 @@ class Client:
         """Whether the client takes no more commands."""
         return self._native.closed
 
+    def _limit(self, args: Command, timeout: float | None) -> float:
+        return timeout if timeout is not None else self._timeout + block_seconds(args)
+
+    def _limit_all(self, commands: list[Command], timeout: float | None) -> float:
+        return timeout if timeout is not None else self._timeout + sum(map(block_seconds, commands))
+
+    def _subscriber(self, max_queue_size: int, on_full: OnFull) -> _core.redis.Subscriber:
+        return _core.redis.Subscriber(
+            self._url,
+            connect_timeout=self._connect_timeout,
+            give_up_after=self._give_up_after,
+            max_queue_size=max_queue_size,
+            drop_oldest=on_full == "drop_oldest",
+        )
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "connected" if self.connected else "not connected"
+        return f"<{type(self).__module__}.{type(self).__name__} {self._native.address} {state}>"
+
+
+class Client(BaseClient):
+    """One connection to one Redis server, for any number of threads.
+
+    Args:
+        url: ``redis://[user:password@]host[:6379][/db]``, ``rediss://...`` (TLS), ``unix:///path/to.sock[?db=n]``.
+            Query options: ``db``, ``client_name``, ``verify=0``, ``cafile``, ``certfile``, ``keyfile``.
+        timeout: seconds that a command may take, unless `execute` is told otherwise. A blocking command (BLPOP,
+            XREAD BLOCK, ...) gets the time it asks the server for on top; give blocking commands a client of their own.
+        connect_timeout: seconds of one attempt to connect.
+        give_up_after: seconds without a connection after which the client stops trying; 0 tries for ever.
+        max_queue_size: commands that may wait for replies; more raise QueueFull.
+
+    Raises InvalidArgument for a bad url. Connecting happens in the background; the first command waits for it.
+    """
+
+    def execute(self, *args: Argument, timeout: float | None = None) -> Any:
+        """Run one command and return its reply.
+
+        Raises ServerError (the server refused it), DeadlineExceeded (never sent), MaybeExecuted (sent, not answered),
+        ConnectionFailed, AuthenticationFailed, Closed, Forked, TypeError (an argument that Redis cannot take).
+        """
+        reply = self._native.run([args], self._limit(args, timeout))[0]
+        if isinstance(reply, ServerError):
+            raise ServerError(f"{self._native.address}: {name_of(args)}: {reply}")
+        return reply
+
+    def pipeline(self) -> Pipeline:
+        """A list of commands that travel together and are answered together."""
+        return Pipeline(self)
+
+    def subscribe(
+        self,
+        *channels: str,
+        patterns: Iterable[str] = (),
+        timeout: float | None = None,
+        max_queue_size: int = 10_000,
+        on_full: OnFull = "drop_oldest",
+    ) -> Subscription:
+        """Receive what is published to these channels, and to those that match a pattern, on a connection of its own.
+
+        >>> with client.subscribe("news", patterns=["news.*"]) as subscription:
+        ...     for message in subscription:
+        ...         print(message.channel, message.payload)
+
+        Args:
+            channels, patterns: names, and globs as PSUBSCRIBE takes them; more can follow.
+            timeout: iteration ends after this many seconds without a message; None never ends.
+            max_queue_size: messages that may wait to be received.
+            on_full: "drop_oldest" (counted in `stats`), or "reject": the subscription ends with QueueFull.
+
+        Raises DeadlineExceeded when the server has not confirmed within the client's timeout, ServerError,
+        AuthenticationFailed.
+        """
+        subscription = Subscription(self._subscriber(max_queue_size, on_full), timeout, self._timeout)
+        try:
+            subscription.subscribe(*channels)
+            subscription.psubscribe(*patterns)
+        except BaseException:
+            subscription.close()
+            raise
+        return subscription
+
     def close(self) -> None:
         """Fail what is pending and disconnect. May be called again."""
         self._native.close()
-
-    def _limit(self, args: tuple[bytes | str | float, ...], timeout: float | None) -> float:
-        return timeout if timeout is not None else self._timeout + _block_seconds(args)
-
-    def _run(self, commands: list[tuple[bytes | str | float, ...]], timeout: float | None) -> list[Any]:
-        longest = self._timeout + sum(_block_seconds(args) for args in commands)
-        return self._native.run(commands, timeout if timeout is not None else longest)
 
     def __enter__(self) -> Self:
         return self
@@ -106,10 +147,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        state = "closed" if self.closed else "connected" if self.connected else "not connected"
-        return f"<headrace.redis.Client {self._native.address} {state}>"
 
 
 class Pipeline:
@@ -124,10 +161,10 @@ class Pipeline:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._commands: list[tuple[bytes | str | float, ...]] = []
+        self._commands: list[Command] = []
         self.replies: list[Any] = []
 
-    def execute(self, *args: bytes | str | float) -> Self:
+    def execute(self, *args: Argument) -> Self:
         """Add one command."""
         self._commands.append(args)
         return self
@@ -139,11 +176,10 @@ class Pipeline:
         ServerError values in the list. Other errors as `Client.execute`.
         """
         commands, self._commands = self._commands, []
-        self.replies = self._client._run(commands, timeout) if commands else []
+        native = self._client._native
+        self.replies = native.run(commands, self._client._limit_all(commands, timeout)) if commands else []
         if raise_on_error:
-            for args, reply in zip(commands, self.replies, strict=True):
-                if isinstance(reply, ServerError):
-                    raise ServerError(f"{self._client._native.address}: {_name(args)}: {reply}")
+            raise_first_error(native.address, commands, self.replies)
         return self.replies
 
     def __len__(self) -> int:
@@ -162,16 +198,26 @@ class Pipeline:
         return f"<headrace.redis.Pipeline of {len(self)} commands>"
 
 
-def _name(args: tuple[bytes | str | float, ...]) -> str:
+def name_of(args: Command) -> str:
+    """The command's name, for messages."""
     first = args[0]
     return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
 
 
-def _block_seconds(args: tuple[bytes | str | float, ...]) -> float:
+def raise_first_error(address: str, commands: list[Command], replies: list[Any]) -> None:
+    """Raise the first error among the replies, saying which command it answers."""
+    for args, reply in zip(commands, replies, strict=True):
+        if isinstance(reply, ServerError):
+            raise ServerError(f"{address}: {name_of(args)}: {reply}")
+
+
+def block_seconds(args: Command) -> float:
     """How long the command asks the server to block; 0 there means for ever, which becomes a year."""
     if not args:
         return 0.0
-    name = _name(args).upper()
+    name = name_of(args).upper()
+    if name not in _BLOCKING:
+        return 0.0
     limit: float | None = None
     try:
         if name in _BLOCKING_LAST_SECONDS:
@@ -180,8 +226,8 @@ def _block_seconds(args: tuple[bytes | str | float, ...]) -> float:
             limit = float(args[1])
         elif name in _BLOCKING_LAST_MS:
             limit = float(args[-1]) / 1000
-        elif name in {"XREAD", "XREADGROUP"}:
-            words = [_name((arg,)).upper() for arg in args]
+        else:
+            words = [name_of((arg,)).upper() for arg in args]
             if "BLOCK" in words:
                 limit = float(args[words.index("BLOCK") + 1]) / 1000
     except (ValueError, IndexError):
