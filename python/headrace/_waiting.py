@@ -25,7 +25,7 @@ class Condition:
             self._told = self._ask()
         told = self._told
         if not told.done():
-            await asyncio.wait([told], timeout=timeout)
+            await asyncio.wait([told], timeout=timeout)  # type: ignore[type-var]  # it has the surface, not the base
         return told.done()
 
     async def wait_until(self, deadline: float | None) -> bool:

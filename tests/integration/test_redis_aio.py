@@ -112,7 +112,7 @@ def test_a_pipeline(run: Run, redis_server: RedisServer) -> None:
             assert replies[0] == "OK"
             assert isinstance(replies[1], ServerError)
             assert replies[2] == b"text"
-            with pytest.raises(ServerError, match="INCR: .*not an integer"):
+            with pytest.raises(ServerError, match=r"INCR: .*not an integer"):
                 await pipe.execute("INCR", "s").run()
             assert await client.pipeline().run() == []
 

@@ -4,9 +4,9 @@
 ...     await client.execute("SET", "greeting", "hello")
 ...     values = await asyncio.gather(*(client.execute("GET", f"user:{i}") for i in range(1000)))
 
-The commands of one tick of the event loop leave in one write, and the replies of one read come back together. One client
-serves any number of coroutines, tasks and event loops in any threads. Cancelling a task gives the reply up, not the
-command: it may have run.
+The commands of one tick of the event loop leave in one write, and the replies of one read come back together. One
+client serves any number of coroutines, tasks and event loops in any threads. Cancelling a task gives the reply up, not
+the command: it may have run.
 """
 
 from __future__ import annotations
