@@ -144,7 +144,10 @@ void connection::process() {
 }
 
 void connection::end_turn() {
-    if (closed_) return;
+    if (closed_) {  // what it had to say must not reach whoever has the next turn
+        home_->scratch.clear();
+        return;
+    }
     flush();
     if (closed_) return;
     if (exchange_ && streaming_) exchange_->set_unsent(buffered());
