@@ -105,7 +105,9 @@ def test_the_last_request_of_a_connection_is_told_so(serve):
 
 def test_limits_are_settings(serve):
     server = serve(max_body=4, max_headers=2, max_request_line=60)
-    assert exchange(server.port, request(b"POST /echo HTTP/1.1", b"Content-Length: 5"), responses=1).outcome == "413 close"
+    assert (
+        exchange(server.port, request(b"POST /echo HTTP/1.1", b"Content-Length: 5"), responses=1).outcome == "413 close"
+    )
     assert exchange(server.port, request(b"GET /hello HTTP/1.1", b"A: b", b"C: d"), responses=1).outcome == "431 close"
     assert exchange(server.port, request(b"GET /" + b"x" * 60 + b" HTTP/1.1"), responses=1).outcome == "414 close"
 
