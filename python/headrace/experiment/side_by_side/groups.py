@@ -20,7 +20,9 @@
     needs = ["ioredis"]              # what must be there; without it the contender is left out, with the reason
     command = ["node", "{here}/peers/ioredis.mjs", "{url}"]
 
-A command prints its figures as one line of JSON, the last line of its standard output. Errors: ValueError with one
+Commands may also name {python}, {here} (the experiment's folder), {build} and {scratch} (a temporary folder).
+A command prints its figures as one line of JSON, the last line of its standard output; figures inside
+tables are called ``table.figure``. Errors: ValueError with one
 clear sentence, OSError.
 """
 
