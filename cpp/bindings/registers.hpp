@@ -14,5 +14,7 @@ void register_redis(py::module_& m);
 void register_mq(py::module_& m);
 void register_mq_clients(py::module_& m);
 void register_ledger(py::module_& m);
+void register_bench(py::module_& m);
+void register_http(py::module_& m);
 
 }  // namespace headrace::bindings
