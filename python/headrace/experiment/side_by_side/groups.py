@@ -103,10 +103,12 @@ def _group(path: Path, table: dict[str, Any], shared: dict[str, Any], quick: boo
 
 
 def _made(cls: type[T], table: dict[str, Any], path: Path) -> T:
-    known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    known = {f.name for f in fields}
     if unknown := sorted(set(table) - known):
         raise ValueError(f"{path}: unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    try:
-        return cls(**table)
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}") from None
+    absent = dataclasses.MISSING
+    needed = [f.name for f in fields if f.default is absent and f.default_factory is absent]
+    if missing := [name for name in needed if not table.get(name)]:
+        raise ValueError(f"{path}: a {cls.__name__.lower()} without {missing[0]!r}")
+    return cls(**table)
