@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 TIMED: Final = 32
 
@@ -193,9 +194,14 @@ def say(tally: Tally, **more: Any) -> None:
     print(json.dumps(figures(tally) | more))
 
 
+def as_array(values: Iterable[int]) -> npt.NDArray[np.int64]:
+    """Durations as numpy has them."""
+    return np.fromiter(values, np.int64)
+
+
 def milliseconds(values: Iterable[int]) -> dict[str, float]:
     """p50, p99, p99.9 and the largest of durations in ns, as ms."""
-    sorted_ns = np.sort(np.fromiter(values, np.int64))
+    sorted_ns = np.sort(as_array(values))
     if not len(sorted_ns):
         return {}
     ranks = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
