@@ -14,8 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments" / "mq"))
 
-from comparison.settings import Bar, Group  # noqa: E402
-from comparison.verdicts import Verdict, interval, judge, verdict_line  # noqa: E402
+from comparison.settings import Bar, Group
+from comparison.verdicts import Verdict, interval, judge, verdict_line
 
 
 def slices(*rates: float) -> list[Any]:
@@ -54,7 +54,8 @@ def test_neighbours_are_compared_though_the_disk_changes_its_mood() -> None:
     mood = [1.0, 8.0, 2.0, 5.0, 1.0, 9.0, 3.0, 4.0, 7.0, 6.0]
     theirs = [100 * m for m in mood]
     found = verdict([0.97 * t for t in theirs], theirs)
-    assert found.reached and found.value == pytest.approx(0.97)
+    assert found.reached
+    assert found.value == pytest.approx(0.97)
     assert statistics.median(theirs) != theirs[0]
 
 
