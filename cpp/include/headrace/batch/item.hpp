@@ -85,6 +85,7 @@ private:
     friend class ingress;
     friend class engine;
     friend class delivery;
+    friend struct item_access;
 
     enum class place : std::uint8_t { nowhere, queue, following, batch };
 
@@ -108,6 +109,20 @@ private:
     key_group* group_ = nullptr;      // those who wait for the same key; null while it is alone
     item* same_bucket_ = nullptr;     // in the table of keys
     item* next_withdrawn_ = nullptr;  // on the way from cancel() to the engine
+};
+
+/// The steps of an item's life, for what drives the state machine without an engine (tests, simulations).
+struct item_access {
+    static void enter(item& it, ns now) noexcept {
+        it.state_.store(static_cast<std::uint8_t>(item_state::waiting), std::memory_order_relaxed);
+        it.released_.store(false, std::memory_order_relaxed);
+        it.place_ = item::place::nowhere;
+        it.group_ = nullptr;
+        it.arrived_ = now;
+    }
+    static bool cancel_waiting(item& it) noexcept { return it.decide(item_state::waiting, item_state::cancelled); }
+    static bool cancel_running(item& it) noexcept { return it.detach(item_state::cancelled); }
+    static bool finish(item& it) noexcept { return it.decide(item_state::running, item_state::done); }
 };
 
 /// What error() reports for a state, with the sentence that a person needs.
