@@ -48,7 +48,7 @@ COLUMNS = (
 )
 BASIS = """\
 items/s        items that completed with their own result, over the time of the loop
-p50, p99 us    start to completion of a call; in the closed loops of every 32nd
+p50, p99 us    start to completion of a call; in the closed loops of every 128th
 CPU            user and system of the whole process while the loop ran
 latency        open loop: completion minus intended start minus the downstream's own time
 Figures of the native benchmarks are in the lines of their bars"""

@@ -200,6 +200,11 @@ class Sqlite(Pool):
         store.fill_sqlite(self._path)
         return self
 
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        for path in self._path.parent.glob(f"{self._path.name}*"):  # also what WAL left beside it
+            path.unlink()
+
     def expected(self, item: int) -> Any:
         return (item % store.RECORDS, store.value(item))
 

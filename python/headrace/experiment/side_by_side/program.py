@@ -132,7 +132,8 @@ class Comparison:
                     progress(f"{group.name}: round {done + 1} of {self._settings.rounds}, {c.name}")
                     samples[c.name].append(self._sample(group, c, url, scratch))
             progress("")
-        print(table(samples, self._experiment.columns), flush=True)
+        if shown := table(samples, self._experiment.columns):
+            print(shown, flush=True)
         self._judge(group, samples)
 
     def _judge(self, group: Group, samples: dict[str, list[dict[str, Any]]]) -> None:
