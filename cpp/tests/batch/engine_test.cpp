@@ -42,7 +42,7 @@ struct stage {
             last = &c;
         }
         last->next = nullptr;
-        engine->submit(*first);
+        engine->submit_chain(*first);
         return *last;
     }
     batch_counters counters() const { return engine->stats().counters; }

@@ -179,7 +179,7 @@ inline void produce(engine& to, account& sink, std::vector<std::unique_ptr<entry
             recent[made++ % recent.size()] = &e;
         }
         last->next = nullptr;
-        to.submit(*first);
+        to.submit_chain(*first);
         submitted.fetch_add(chain);
         if (random() % 4 == 0) {
             if (entry* victim = recent[random() % recent.size()]) to.cancel(*victim);
