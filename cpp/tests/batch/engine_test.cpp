@@ -42,7 +42,7 @@ struct stage {
             last = &c;
         }
         last->next = nullptr;
-        engine->submit(*first);
+        engine->submit_chain(*first);
         return *last;
     }
     batch_counters counters() const { return engine->stats().counters; }
@@ -197,6 +197,7 @@ TEST(Engine, WaitersOfOneKeyGetOneResultEach) {
     call& a = s.submit(5, 7);
     call& b = s.submit(5, 7);
     call& c = s.submit(5, 7);
+    EXPECT_EQ(s.engine->stats().waiting, 3U);
     EXPECT_TRUE(s.engine->cancel(a));
     blocked.open.count_down();
     b.wait();

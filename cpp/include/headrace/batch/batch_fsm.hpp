@@ -112,7 +112,7 @@ private:
     void follow(item& leader, item& it);
     void unqueue(item& it);
     void unfollow(item& it);
-    void let_heir_lead(item& it, key_group& group);
+    item* heir_of(item& it);
     bool over_limit() const noexcept { return waiting() > options_.max_queue_size; }
     void drop_least(item& newest, outbox& out);
     bool full() const noexcept;
