@@ -109,17 +109,17 @@ void graph_core::watch_holders(turn& t) {
 }
 
 void graph_core::post_end(graph_node& node) noexcept {
-    node.event_.kind = graph_event::what::end;
-    node.core_->post(node.event_);
+    node.kind = graph_event::what::end;
+    node.core_->post(node);
 }
 
 void graph_core::post_suspend(graph_node& node, graph_wait& wait) noexcept {
     node.wait_ = &wait;
-    node.event_.kind = graph_event::what::suspend;
-    node.core_->post(node.event_);
+    node.kind = graph_event::what::suspend;
+    node.core_->post(node);
 }
 
-void graph_core::wake(graph_event& event, graph_node& node) noexcept {
+void graph_core::wake(wake_event& event, graph_node& node) noexcept {
     event.node = &node;
     event.kind = graph_event::what::wake;
     node.core_->post(event);

@@ -16,7 +16,7 @@ thread_local const graph_core* carrying_out = nullptr;  // effects of this graph
 graph_event* reversed(graph_event* list) noexcept {
     graph_event* first = nullptr;
     while (list != nullptr) {
-        graph_event* const next = std::exchange(list->next, first);
+        graph_event* const next = std::exchange(list->next_event, first);
         first = std::exchange(list, next);
     }
     return first;
@@ -59,8 +59,7 @@ failure graph_core::admit(std::size_t n) noexcept {
 
 failure graph_core::prepare(graph_node& node, std::span<const node_ref> dependencies) {
     node.core_ = this;
-    node.event_.node = &node;
-    node.event_.kind = graph_event::what::add;
+    node.kind = graph_event::what::add;
     graph_edge** end = &node.in_;
     for (const node_ref& d : dependencies) {
         if (d.get() == nullptr || d->core_ != this) {
@@ -88,7 +87,7 @@ void graph_core::refuse(graph_node& node, failure why) {
 
 void graph_core::post(graph_event& oldest, graph_event& newest) noexcept {
     graph_event* old = inbox_.load(std::memory_order_relaxed);
-    do oldest.next = old;
+    do oldest.next_event = old;
     while (!inbox_.compare_exchange_weak(old, &newest, std::memory_order_acq_rel, std::memory_order_relaxed));
     if (old == nullptr) kick();  // else somebody is on the way
 }
@@ -123,15 +122,17 @@ void graph_core::absorb() {
     const ns now = monotonic_now();
     graph_event* e = reversed(inbox_.exchange(nullptr, std::memory_order_acq_rel));
     while (e != nullptr) {
-        graph_event& event = *std::exchange(e, e->next);
+        graph_event& event = *std::exchange(e, e->next_event);
         switch (event.kind) {
-            case graph_event::what::add:
-                fsm_.add(*event.node, now);
-                if (cancel_new_) fsm_.cancel(*event.node, now);
+            case graph_event::what::add: {
+                auto& node = static_cast<graph_node&>(event);
+                fsm_.add(node, now);
+                if (cancel_new_) fsm_.cancel(node, now);
                 break;
-            case graph_event::what::end: fsm_.end(*event.node, now); break;
-            case graph_event::what::suspend: fsm_.suspend(*event.node, now); break;
-            case graph_event::what::wake: fsm_.wake(*event.node); break;
+            }
+            case graph_event::what::end: fsm_.end(static_cast<graph_node&>(event), now); break;
+            case graph_event::what::suspend: fsm_.suspend(static_cast<graph_node&>(event), now); break;
+            case graph_event::what::wake: fsm_.wake(*static_cast<wake_event&>(event).node); break;
             case graph_event::what::look:
                 look_posted_.exchange(false, std::memory_order_acq_rel);  // sees what its poster wrote
                 holding_ = true;

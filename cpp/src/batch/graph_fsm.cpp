@@ -41,10 +41,7 @@ void graph_fsm::link(graph_edge& e) noexcept {
 void graph_fsm::add(graph_node& n, ns now) {
     n.id_ = next_id_++;
     ++counts_.added;
-    ++counts_.undecided;
-    n.all_prev_ = all_last_;
-    (all_last_ != nullptr ? all_last_->all_next_ : all_) = &n;
-    all_last_ = &n;
+    enlist(n);
     n.phase_ = unit_phase::waiting;
     ++counts_.waiting;
     const graph_node* bad = nullptr;
@@ -165,12 +162,10 @@ void graph_fsm::end(graph_node& n, ns now) {
     --running_;
     --bodies_;
     n.phase_ = unit_phase::over;
-    auto error = std::move(n.event_.error);
     if (n.decided()) {  // cancelled meanwhile: its result is nobody's
         effects_.released.push_back(&n);
         if (idle()) effects_.notify = true;
     } else {
-        n.error_ = std::move(error);
         decide(n, n.error_ ? unit_state::failed : unit_state::done, n.error_ ? &n : nullptr);
     }
     settle(now);
@@ -228,7 +223,8 @@ void graph_fsm::expire(ns now) {
 graph_counts graph_fsm::counts() const noexcept {
     graph_counts c = counts_;
     c.ready = ready_;
-    for (const graph_node* n = all_; n != nullptr; n = n->all_next_) {
+    for (const graph_node* n : all_) {
+        if (n == nullptr) continue;
         c.running += n->phase_ == unit_phase::running;
         c.suspended += n->phase_ == unit_phase::suspended && n->lane == nullptr;
         c.ready += n->phase_ == unit_phase::ready && n->remote_;

@@ -34,10 +34,7 @@ std::string graph_node::label() const {
 }
 
 void graph_node::fail(failure why, std::exception_ptr thrown) {
-    auto error = std::make_unique<unit_error>();
-    error->why = std::move(why);
-    error->thrown = std::move(thrown);
-    event_.error = std::move(error);
+    error_.reset(new unit_error{{}, std::move(why), std::move(thrown)});
 }
 
 failure graph_node::why() const {

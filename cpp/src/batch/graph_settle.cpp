@@ -36,14 +36,29 @@ void graph_fsm::decide(graph_node& n, unit_state state, graph_node* cause) {
     if (cause != nullptr && cause != &n) cause->retain();
     n.state_.store(state, std::memory_order_release);
 
-    (n.all_prev_ != nullptr ? n.all_prev_->all_next_ : all_) = n.all_next_;
-    (n.all_next_ != nullptr ? n.all_next_->all_prev_ : all_last_) = n.all_prev_;
-    --counts_.undecided;
+    delist(n);
     ++(state == unit_state::done ? counts_.done : state == unit_state::failed ? counts_.failed : counts_.cancelled);
     if (n.watched_.load(std::memory_order_relaxed) || counts_.undecided == 0) effects_.notify = true;
     effects_.decided.push_back(&n);
     work_.push_back(&n);
     if (n.phase_ == unit_phase::suspended) unwind(n);
+}
+
+void graph_fsm::enlist(graph_node& n) {
+    ++counts_.undecided;
+    n.place_ = static_cast<std::uint32_t>(all_.size());
+    all_.push_back(&n);
+}
+
+// The list closes its gaps when they are the larger part.
+void graph_fsm::delist(graph_node& n) noexcept {
+    all_[n.place_] = nullptr;
+    if (--counts_.undecided == 0) {
+        all_.clear();
+    } else if (all_.size() > 64 && counts_.undecided < all_.size() / 4) {
+        std::erase(all_, nullptr);
+        for (std::size_t i = 0; i < all_.size(); ++i) all_[i]->place_ = static_cast<std::uint32_t>(i);
+    }
 }
 
 // A loop over decided units, however deep the graph is.
@@ -70,7 +85,7 @@ void graph_fsm::settle(ns now) {
 void graph_fsm::follow(graph_edge& e, const graph_node& from, ns now) {
     graph_node* const d = e.dependant;
     e.in_out_list = false;
-    if (!e.in_in_list) delete &e;
+    if (d == nullptr) delete &e;
     if (d == nullptr || d->decided()) return;
     --d->pending_;
     if (d->phase_ == unit_phase::suspended) {
@@ -92,7 +107,6 @@ void graph_fsm::drop_dependencies(graph_node& n) {
     while (e != nullptr) {
         graph_edge* const next = e->next_in;
         effects_.released.push_back(e->dependency);
-        e->in_in_list = false;
         e->dependant = nullptr;
         if (!e->in_out_list) delete e;
         e = next;
@@ -130,8 +144,10 @@ void graph_fsm::cancel_unneeded(graph_node* cause, ns now) {
 }
 
 void graph_fsm::cancel_all(ns now) {
-    while (all_ != nullptr) {
-        decide(*all_, unit_state::cancelled, all_);
+    const std::vector<graph_node*> undecided(all_);  // one that is decided meanwhile lives until the effects are carried out
+    for (graph_node* n : undecided) {
+        if (n == nullptr || n->decided()) continue;
+        decide(*n, unit_state::cancelled, n);
         settle(now);
     }
 }

@@ -1,7 +1,9 @@
-#include <array>
+#include <atomic>
+#include <cstdint>
 #include <headrace/base/mutex.hpp>
 #include <headrace/batch/slab.hpp>
 #include <new>
+#include <utility>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HEADRACE_PLAIN_BLOCKS
@@ -18,43 +20,52 @@ namespace headrace::batch::slab {
 void* take(std::size_t bytes) {
     return ::operator new(bytes);
 }
-void give(void* block, std::size_t bytes) noexcept {
-    ::operator delete(block, bytes);
+void give(void* block, std::size_t) noexcept {
+    ::operator delete(block);
 }
 
 #else
 
 namespace {
 
-constexpr std::size_t grain = 32;
-constexpr std::size_t classes = largest / grain;
-constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
-constexpr std::size_t keep = 1024;  // free blocks of a class that a thread keeps; twice as many, and half go to the store
+constexpr std::size_t grain = 8;
+// While a thread cuts from a chunk, the chunk counts this many blocks more than are out.
+constexpr std::uint32_t bias = 1U << 30;
 
-struct block {
-    block* next;
-    block* next_list;  // in the store: the head of the next list
+struct alignas(64) chunk {
+    std::atomic<std::uint32_t> live{bias};
+    chunk* next = nullptr;  // in the store
 };
 
-// Lists of about `keep` blocks. A trade is one per `keep` blocks, so a lock is cheap enough and simpler than a stack
-// of tagged pointers.
 class store {
 public:
-    void put(std::size_t cls, block* list) noexcept HEADRACE_EXCLUDES(m_) {
-        lock_guard hold(m_);
-        list->next_list = lists_[cls];
-        lists_[cls] = list;
+    chunk* get() HEADRACE_EXCLUDES(m_) {
+        {
+            lock_guard hold(m_);
+            if (chunk* c = first_) {
+                first_ = c->next;
+                --count_;
+                return new (c) chunk;
+            }
+        }
+        return new (::operator new(chunk_bytes, std::align_val_t{chunk_bytes})) chunk;
     }
-    block* get(std::size_t cls) noexcept HEADRACE_EXCLUDES(m_) {
-        lock_guard hold(m_);
-        block* list = lists_[cls];
-        if (list != nullptr) lists_[cls] = list->next_list;
-        return list;
+    void put(chunk* c) noexcept HEADRACE_EXCLUDES(m_) {
+        {
+            lock_guard hold(m_);
+            if (count_ < spare_chunks) {
+                c->next = std::exchange(first_, c);
+                ++count_;
+                return;
+            }
+        }
+        ::operator delete(c, chunk_bytes, std::align_val_t{chunk_bytes});
     }
 
 private:
     mutex m_;
-    std::array<block*, classes> lists_ HEADRACE_GUARDED_BY(m_){};
+    chunk* first_ HEADRACE_GUARDED_BY(m_) = nullptr;
+    std::size_t count_ HEADRACE_GUARDED_BY(m_) = 0;
 };
 
 store& common() {
@@ -62,67 +73,47 @@ store& common() {
     return *the;
 }
 
-struct free_list {
-    block* head = nullptr;
-    std::size_t count = 0;
-};
+void drop(chunk* c, std::uint32_t blocks) noexcept {
+    if (c->live.fetch_sub(blocks, std::memory_order_acq_rel) == blocks) common().put(c);
+}
 
-struct thread_cache {
-    std::array<free_list, classes> lists{};
+struct cutter {
+    std::byte* at = nullptr;
+    std::byte* end = nullptr;
+    chunk* from = nullptr;
+    std::uint32_t taken = 0;
 
-    ~thread_cache() {
-        for (std::size_t c = 0; c < classes; ++c) {
-            if (lists[c].head != nullptr) common().put(c, lists[c].head);
-        }
+    ~cutter() { finish(); }
+    void finish() noexcept {
+        if (from != nullptr) drop(std::exchange(from, nullptr), bias - taken);
+        at = end = nullptr;
     }
-
-    void refill(std::size_t c) {
-        free_list& list = lists[c];
-        if (block* got = common().get(c)) {
-            for (list.head = got; got != nullptr; got = got->next) ++list.count;
-            return;
-        }
-        const std::size_t size = (c + 1) * grain;
-        const std::size_t n = chunk_bytes / size;
-        auto* bytes = static_cast<std::byte*>(::operator new(n * size));
-        for (std::size_t i = n; i-- > 0;) list.head = new (bytes + i * size) block{list.head, nullptr};
-        list.count = n;
-    }
-
-    // The older half goes to the store, the newer stays warm.
-    void trim(std::size_t c) noexcept {
-        free_list& list = lists[c];
-        block* last = list.head;
-        for (std::size_t i = 1; i < keep; ++i) last = last->next;
-        common().put(c, last->next);
-        last->next = nullptr;
-        list.count = keep;
+    void refill() {
+        finish();
+        from = common().get();
+        taken = 0;
+        at = reinterpret_cast<std::byte*>(from) + sizeof(chunk);
+        end = reinterpret_cast<std::byte*>(from) + chunk_bytes;
     }
 };
 
-// initial-exec: one instruction instead of a call, also inside a shared library. The cache is small enough for the space
-// that the loader keeps for it.
-[[gnu::tls_model("initial-exec")]] thread_local thread_cache cache;
+// initial-exec: one instruction instead of a call, also inside a shared library. It is small enough for the space that the
+// loader keeps for such variables.
+[[gnu::tls_model("initial-exec")]] thread_local cutter here;
 
 }  // namespace
 
 void* take(std::size_t bytes) {
     if (bytes > largest) return ::operator new(bytes);
-    const std::size_t c = (bytes - 1) / grain;
-    free_list& list = cache.lists[c];
-    if (list.head == nullptr) [[unlikely]] cache.refill(c);
-    block* b = list.head;
-    list.head = b->next;
-    --list.count;
-    return b;
+    bytes = (bytes + grain - 1) & ~(grain - 1);
+    if (static_cast<std::size_t>(here.end - here.at) < bytes) [[unlikely]] here.refill();
+    ++here.taken;
+    return std::exchange(here.at, here.at + bytes);
 }
 
-void give(void* where, std::size_t bytes) noexcept {
-    if (bytes > largest) return ::operator delete(where, bytes);
-    const std::size_t c = (bytes - 1) / grain;
-    free_list& list = cache.lists[c];
-    list.head = new (where) block{list.head, nullptr};
-    if (++list.count >= 2 * keep) [[unlikely]] cache.trim(c);
+void give(void* block, std::size_t bytes) noexcept {
+    if (bytes > largest) return ::operator delete(block);
+    drop(reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_bytes - 1)), 1);
 }
 
 #endif

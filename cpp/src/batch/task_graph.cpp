@@ -22,17 +22,20 @@ void graph_port::add(graph_node& node, std::span<const node_ref> after) {
     failure bad = core_->admit();
     if (!bad && (bad = core_->prepare(node, after))) core_->unadmit();
     if (bad) return core_->refuse(node, std::move(bad));
-    node.retain();
-    if (bulk_ == nullptr) return core_->post(node.event_);
-    node.event_.next = bulk_->newest;
-    bulk_->newest = &node.event_;
-    if (bulk_->oldest == nullptr) bulk_->oldest = &node.event_;
+    node.retain_unshared();
+    if (bulk_ == nullptr) return core_->post(node);
+    node.next_event = std::exchange(bulk_->newest, &node);
+    if (bulk_->oldest == nullptr) bulk_->oldest = &node;
+    if (++bulk_->size == bulk_list::most) bulk_->post(*core_);
+}
+
+void bulk_list::post(graph_core& core) noexcept {
+    if (newest != nullptr) core.post(*oldest, *newest);
+    *this = {};
 }
 
 void graph_bulk::publish() noexcept {
-    if (list_.newest == nullptr) return;
-    core().post(*list_.oldest, *list_.newest);
-    list_ = {};
+    list_.post(core());
 }
 
 task_graph::task_graph(task_graph_options options, std::shared_ptr<exec::thread_pool> pool,

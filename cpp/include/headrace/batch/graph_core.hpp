@@ -55,7 +55,7 @@ public:
     failure prepare(graph_node& node, std::span<const node_ref> dependencies);
     /// Decides a node that was never added.
     void refuse(graph_node& node, failure why);
-    /// A chain of events, linked by `next` from the newest to the oldest. Never waits.
+    /// A chain of events, linked by `next_event` from the newest to the oldest. Never waits.
     void post(graph_event& oldest, graph_event& newest) noexcept;
     void post(graph_event& event) noexcept { post(event, event); }
     failure depend(graph_node& dependant, graph_node& dependency) HEADRACE_EXCLUDES(m_);
@@ -95,7 +95,7 @@ public:
     /// For remote bodies, which do not come back to a runner: posts the end.
     static void post_end(graph_node& node) noexcept;
     static void post_suspend(graph_node& node, graph_wait& wait) noexcept;
-    static void wake(graph_event& event, graph_node& node) noexcept;
+    static void wake(wake_event& event, graph_node& node) noexcept;
 
 private:
     struct runner;

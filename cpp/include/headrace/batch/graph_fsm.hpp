@@ -91,7 +91,9 @@ public:
     template <class F>
     void each_node(F f) const {
         for (const graph_node* n : history_) f(*n);
-        for (const graph_node* n = all_; n != nullptr; n = n->all_next_) f(*n);
+        for (const graph_node* n : all_) {
+            if (n != nullptr) f(*n);
+        }
     }
     /// The dependencies of a node that are still known: of undecided nodes and of those in the history.
     template <class F>
@@ -108,6 +110,8 @@ private:
     void start_remotes();
     void decide(graph_node& node, unit_state state, graph_node* cause);
     void unwind(graph_node& node);
+    void enlist(graph_node& node);
+    void delist(graph_node& node) noexcept;
     void settle(ns now);
     void follow(graph_edge& edge, const graph_node& from, ns now);
     void link(graph_edge& edge) noexcept;
@@ -124,7 +128,7 @@ private:
     std::vector<graph_node*> work_;                // decided, dependants not yet told
     std::vector<graph_node*> perhaps_unneeded_;    // dependencies of what the cancel under way decided
     bool cancelling_ = false;
-    graph_node *all_ = nullptr, *all_last_ = nullptr;
+    std::vector<graph_node*> all_;  // undecided, in the order of adding, with gaps
     std::deque<graph_node*> history_;
     graph_effects effects_;
     graph_counts counts_;

@@ -38,12 +38,11 @@ class graph_node;
 
 /// `dependant` runs after `dependency`. Owned by both of its lists; the graph frees it when it has left both.
 struct graph_edge : slab::allocated {
-    graph_node* dependant = nullptr;  ///< null once the dependant no longer cares
+    graph_node* dependant = nullptr;  ///< null when it has left the dependant's list
     graph_node* dependency = nullptr;
     graph_edge* next_out = nullptr;  ///< next dependant of the same dependency
     graph_edge* next_in = nullptr;   ///< next dependency of the same dependant
     bool in_out_list = false;
-    bool in_in_list = true;
 };
 
 /// Why a body did not end well: the words, and what it threw.
@@ -55,10 +54,12 @@ struct unit_error : slab::allocated {
 /// Something that happened to a unit, on its way to the graph. One event is in one place at a time.
 struct graph_event {
     enum class what : std::uint8_t { add, end, suspend, wake, look };
-    graph_event* next = nullptr;
-    graph_node* node = nullptr;
-    std::unique_ptr<unit_error> error;  ///< of an end: the body failed
+    graph_event* next_event = nullptr;
     what kind = what::add;
+};
+/// Those that a unit has of its own are part of it; a wake comes from outside.
+struct wake_event : graph_event {
+    graph_node* node = nullptr;
 };
 
 /// What a body that suspends waits for. Lives in the body until it runs on.
@@ -70,7 +71,8 @@ struct graph_wait {
     failure refused;              ///< the answer: waiting for `other` would have closed a cycle
 };
 
-class graph_node : public timer_node, public slab::allocated {
+// The members stand in an order that leaves no holes: two cache lines.
+class graph_node : public timer_node, public graph_event, public slab::allocated {
 public:
     static constexpr std::uint8_t priorities = 8;
 
@@ -90,10 +92,16 @@ public:
     failure why() const;
     /// When failed or cancelled: the unit where it began, which may be this one. Null when done.
     const graph_node* cause() const noexcept { return cause_; }
-    std::exception_ptr thrown() const noexcept { return error_ ? error_->thrown : nullptr; }
+    /// When failed by itself: what its body threw.
+    std::exception_ptr thrown() const noexcept {
+        return state() == unit_state::failed && cause_ == this ? error_->thrown : nullptr;
+    }
 
     void retain() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
     static void release(graph_node* node) noexcept;
+
+    /// For a graph that takes it: a second reference, before anybody else can know it.
+    void retain_unshared() noexcept { refs_.store(2, std::memory_order_relaxed); }
 
 protected:
     enum class outcome : std::uint8_t { ended, suspended };
@@ -111,14 +119,10 @@ protected:
     /// Cancelled while its body is alive: the body should come to its end.
     bool cancel_asked() const noexcept { return state() == unit_state::cancelled; }
 
-    graph_event event_;                  // add, then end and suspend in turn
-    graph_wait* wait_ = nullptr;         // set before `suspended` is returned
-    graph_core* core_ = nullptr;         // whose unit it is
-    bool body_ = false;                  // has a body; without one it is over when its delay is
-    bool remote_ = false;                // its body runs elsewhere than on the graph's workers
-    bool tell_ = false;                  // call on_decided()
-    std::uint8_t priority_ = 0;          // larger runs first, below `priorities`
-    std::unique_ptr<std::string> name_;  // mostly there is none
+    bool body_ : 1 = false;      // has a body; without one it is over when its delay is
+    bool remote_ : 1 = false;    // its body runs elsewhere than on the graph's workers
+    bool tell_ : 1 = false;      // call on_decided()
+    std::uint8_t priority_ = 0;  // larger runs first, below `priorities`
 
 private:
     friend class graph_fsm;
@@ -131,16 +135,24 @@ private:
     bool begun_ = false;                // the body was run at least once
     bool woken_early_ = false;          // the wake came before the suspension
     std::atomic<bool> watched_{false};  // somebody blocks until it is decided
-    std::uint32_t id_ = 0;              // in the order of adding, from 1
+
+protected:
+    graph_wait* wait_ = nullptr;         // set before `suspended` is returned
+    graph_core* core_ = nullptr;         // whose unit it is
+    std::unique_ptr<std::string> name_;  // mostly there is none
+
+private:
     std::atomic<std::uint32_t> refs_{1};
-    std::uint32_t pending_ = 0;    // dependencies that are not decided
-    graph_edge* out_ = nullptr;    // to dependants
-    graph_edge* in_ = nullptr;     // to dependencies
-    graph_node* cause_ = nullptr;  // counted, unless it is this
-    graph_node* all_next_ = nullptr;
-    graph_node* all_prev_ = nullptr;
-    std::unique_ptr<unit_error> error_;
+    std::uint32_t pending_ = 0;           // dependencies that are not decided
+    graph_edge* out_ = nullptr;           // to dependants
+    graph_edge* in_ = nullptr;            // to dependencies
+    graph_node* cause_ = nullptr;         // counted, unless it is this
+    std::unique_ptr<unit_error> error_;   // the body's own until it has ended; read by others when failed with this cause
+    std::uint32_t id_ = 0;                // in the order of adding, from 1
+    std::uint32_t place_ = 0;             // in the graph's list
 };
+
+static_assert(sizeof(void*) != 8 || sizeof(graph_node) <= 136);
 
 /// A counted reference to a node.
 class node_ref {

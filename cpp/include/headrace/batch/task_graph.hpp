@@ -49,18 +49,20 @@ private:
     std::shared_ptr<graph_core> owned_;
 };
 
-/// Adds many units in one go: they are in the graph when it is published, together, at one look at the clock. Handles may be
-/// dependencies of later ones before that.
+/// Adds many units: they enter the graph some hundreds at a time, which costs less than one at a time. While it lives, the
+/// graph does not count as quiescent, so that what its units ask of a batcher waits for those that are still to come.
 /// Threads: one.   Lifetime: within its graph's.
 class graph_bulk : public graph_port {
 public:
-    explicit graph_bulk(task_graph& graph) : graph_port(graph.core(), &list_) {}
+    explicit graph_bulk(task_graph& graph) : graph_port(graph.core(), &list_), growing_(graph.core()) {}
     graph_bulk(const graph_bulk&) = delete;
     graph_bulk& operator=(const graph_bulk&) = delete;
     ~graph_bulk() { publish(); }
+    /// What was not added yet.
     void publish() noexcept;
 
 private:
+    const graph_core::growing growing_;
     bulk_list list_;
 };
 

@@ -23,7 +23,6 @@ struct unit_access {
         e.next_in = n.in_;
         n.in_ = &e;
     }
-    static graph_event& event(graph_node& n) noexcept { return n.event_; }
     static bool cancelled(const graph_node& n) noexcept { return n.cancel_asked(); }
     static graph_core& core(const graph_node& n) noexcept { return *n.core_; }
     static void fail(graph_node& n, failure why, std::exception_ptr thrown) { n.fail(std::move(why), std::move(thrown)); }

@@ -16,8 +16,12 @@ struct unit_options {
 
 /// Units that are not in the graph yet, the newest first.
 struct bulk_list {
+    static constexpr std::size_t most = 256;  // they are still in the fastest cache when the graph takes them
     graph_event* newest = nullptr;
     graph_event* oldest = nullptr;
+    std::size_t size = 0;
+
+    void post(graph_core& core) noexcept;
 };
 
 class unit_context;

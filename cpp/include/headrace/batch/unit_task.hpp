@@ -63,7 +63,7 @@ protected:
 
 private:
     graph_node* self_ = nullptr;
-    graph_event event_;
+    wake_event event_;
 };
 
 template <class Wait>
@@ -80,7 +80,7 @@ void resume_all(std::span<Wait* const> waits) noexcept {
         core = &its;
         wait.event_.node = wait.self_;
         wait.event_.kind = graph_event::what::wake;
-        wait.event_.next = newest;
+        wait.event_.next_event = newest;
         newest = &wait.event_;
         if (oldest == nullptr) oldest = newest;
     }
