@@ -26,22 +26,23 @@ bool graph_core::wait(graph_node& node, ns timeout) {
     enter();
     node.watched_.store(true, std::memory_order_relaxed);
     leave();
-    return wait_until(timeout, nullptr, &node);
+    return wait_until(timeout, &node);
 }
 
 bool graph_core::wait_idle(ns timeout) {
     enter();
     idle_.store(fsm_.idle(), std::memory_order_release);
     leave();
-    return wait_until(timeout, &idle_, nullptr);
+    return wait_until(timeout, nullptr);
 }
 
-bool graph_core::wait_until(ns timeout, const std::atomic<bool>* flag, const graph_node* node) {
+// Without a node: until the graph is idle.
+bool graph_core::wait_until(ns timeout, const graph_node* node) {
     const ns now = monotonic_now();
     const ns until = timeout < ns::max() - now ? now + timeout : ns::max();
     lock_guard hold(wait_m_);
     for (;;) {
-        if (flag != nullptr ? flag->load(std::memory_order_acquire) : node->decided()) return true;
+        if (node != nullptr ? node->decided() : all_told()) return true;
         const ns left = until - monotonic_now();
         if (left <= ns{0}) return false;
         changed_.wait_for(wait_m_, std::min<ns>(left, std::chrono::hours{1}));

@@ -145,6 +145,7 @@ void graph_core::leave(turn& t) {
     std::swap(t.effects, fsm_.effects());
     if (!t.effects.decided.empty()) {
         decided_.fetch_add(t.effects.decided.size(), std::memory_order_relaxed);
+        telling_.fetch_add(1);
     }
     if (t.effects.notify) idle_.store(fsm_.idle(), std::memory_order_release);
     if (fsm_.can_take()) start_runners(t);
@@ -154,13 +155,16 @@ void graph_core::leave(turn& t) {
     carry_out(t);
 }
 
+// A waiter is before its look at the state or in its wait, never between them.
+void graph_core::notify() {
+    lock_guard hold(wait_m_);
+    changed_.notify_all();
+}
+
 void graph_core::carry_out(turn& t) {
     const graph_core* const outer = std::exchange(carrying_out, this);
     if (t.start != nullptr) submit(std::exchange(t.start, nullptr));
-    if (t.effects.notify) {
-        lock_guard hold(wait_m_);  // a waiter is before its look at the state or in its wait
-        changed_.notify_all();
-    }
+    if (t.effects.notify) notify();
     for (flushable* f : t.flush) f->flush_held(t.quiescent);
     t.flush.clear();
     for (graph_node* n : t.effects.remote) n->start_remote();
@@ -172,6 +176,7 @@ void graph_core::carry_out(turn& t) {
         if (n->tell_) n->on_decided();
         graph_node::release(n);
     }
+    if (!t.effects.decided.empty() && telling_.fetch_sub(1) == 1 && idle_.load()) notify();
     for (graph_node* n : t.effects.released) graph_node::release(n);
     t.effects.clear();
     if (t.alarm != net::alarm::never) alarm_->ring_by(t.alarm);

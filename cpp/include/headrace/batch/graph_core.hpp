@@ -108,7 +108,9 @@ private:
     void leave(turn& t) HEADRACE_ANNOTATE(release_capability(m_));
     void leave() HEADRACE_ANNOTATE(release_capability(m_));
     void carry_out(turn& t);
-    bool wait_until(ns timeout, const std::atomic<bool>* flag, const graph_node* node);
+    void notify();
+    bool wait_until(ns timeout, const graph_node* node);
+    bool all_told() const noexcept { return idle_.load(std::memory_order_acquire) && telling_.load() == 0; }
     void submit(runner* chain);
     void kick() noexcept;
     void look() noexcept;
@@ -130,6 +132,7 @@ private:
     mutex wait_m_;
     condition changed_;
     std::atomic<bool> idle_{true};
+    std::atomic<std::size_t> telling_{0};  // turns whose decided units are being told
 
     mutex m_;
     graph_fsm fsm_ HEADRACE_GUARDED_BY(m_);

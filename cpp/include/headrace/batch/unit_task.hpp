@@ -13,6 +13,7 @@
 // Errors:   an exception that leaves the body fails the unit.
 #pragma once
 
+#include <concepts>
 #include <coroutine>
 #include <headrace/batch/unit.hpp>
 
@@ -37,23 +38,24 @@ void throw_if_cancelled(const graph_node& self);
 /// Throws what went wrong with a unit that is decided and not done.
 [[noreturn]] void throw_failure_of(const graph_node& other);
 
-/// Waiting for something outside of the graph. Derive an awaitable: start it in begin(), and call resume() exactly once, from
-/// any thread, also during begin() and also after abandon(). Nothing of it may be touched after resume().
+/// Waiting for something outside of the graph. A class derived from it starts the thing in begin(), calls resume() exactly
+/// once, from any thread, also during begin() and also after abandon(), and answers in await_resume(), which should begin
+/// with throw_if_cancelled(self()). Nothing of it may be touched after resume().
 class outside_wait : public graph_wait {
 public:
     outside_wait() { kind = what::outside; }
     virtual ~outside_wait() = default;
-    bool await_ready() const noexcept { return false; }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> body) {
-        self_ = body.promise().node;
-        unit_access::suspend_on(*self_, *this);
+    outside_wait(const outside_wait&) = delete;
+    outside_wait& operator=(const outside_wait&) = delete;
+    void start(graph_node& self) {
+        self_ = &self;
+        unit_access::suspend_on(self, *this);
         begin();
     }
     void resume() noexcept { graph_core::wake(event_, *self_); }
     /// Several in one go: units of one graph are all awake before the first one runs.
     template <class Wait>
-    friend void resume_all(std::span<Wait* const> waits) noexcept;
+    static void resume_all(std::span<Wait* const> waits) noexcept;
     /// The unit was cancelled: hurry.
     virtual void abandon() noexcept {}
 
@@ -67,7 +69,7 @@ private:
 };
 
 template <class Wait>
-void resume_all(std::span<Wait* const> waits) noexcept {
+void outside_wait::resume_all(std::span<Wait* const> waits) noexcept {
     graph_event *oldest = nullptr, *newest = nullptr;
     graph_core* core = nullptr;
     for (Wait* w : waits) {
@@ -122,6 +124,18 @@ struct unit_wait : graph_wait {
     graph_node& self;
 };
 
+// The awaitable stays where it is: its address is known outside.
+template <class W>
+struct outside_ref {
+    W& wait;
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> body) {
+        wait.start(*body.promise().node);
+    }
+    decltype(auto) await_resume() const { return wait.await_resume(); }
+};
+
 struct promise_base {
     graph_node* node = nullptr;
 
@@ -130,13 +144,15 @@ struct promise_base {
     std::suspend_always initial_suspend() const noexcept { return {}; }
     std::suspend_always final_suspend() const noexcept { return {}; }
     void unhandled_exception() noexcept { unit_access::fail_with_current(*node); }
-    template <class A>
-    decltype(auto) await_transform(A&& a) {
-        if constexpr (is_unit<std::remove_cvref_t<A>>) {
-            return unit_wait(std::remove_cvref_t<A>(std::forward<A>(a)), *node);
-        } else {
-            return std::forward<A>(a);
-        }
+    template <class R>
+    auto await_transform(unit<R> u) {
+        return unit_wait<R>(std::move(u), *node);
+    }
+    auto await_transform(sleep_wait w) const noexcept { return w; }
+    template <class W>
+        requires std::derived_from<std::remove_reference_t<W>, outside_wait>
+    auto await_transform(W&& w) const noexcept {
+        return outside_ref<std::remove_reference_t<W>>{w};
     }
 };
 
