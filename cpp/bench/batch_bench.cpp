@@ -80,7 +80,7 @@ struct identity final : batch::batch_function {
 /// What runs between the producers and a worker: `submit(request&, to)` and nothing else.
 struct engine_under_test {
     explicit engine_under_test(ns spin)
-        : pool(std::make_shared<exec::thread_pool>(exec::thread_pool_options{.threads = 1})),
+        : pool(std::make_shared<exec::thread_pool>(exec::thread_pool_options{.threads = 1, .spin = 0ns})),
           engine({.max_batch_size = 1000, .max_queue_size = 1'000'000, .spin = spin}, std::make_shared<identity>(), pool) {}
     ~engine_under_test() {
         engine.shutdown(stop_mode::drain);
