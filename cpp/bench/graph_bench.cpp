@@ -77,7 +77,8 @@ std::vector<variant> variants(const settings& s) {
         {"single",
          [=] {
              return round_ms([&](task_graph& g) {
-                 return tree(s.layers, s.fan, [&](std::span<const node_ref> after) -> node_ref { return g.delay(sleep, after); });
+                 return tree(s.layers, s.fan,
+                             [&](std::span<const node_ref> after) -> node_ref { return g.delay(sleep, after); });
              });
          }},
         {"call",

@@ -5,7 +5,8 @@ namespace headrace::batch {
 
 failure graph_core::depend(graph_node& dependant, graph_node& dependency) {
     if (dependant.core_ != this || dependency.core_ != this) {
-        return failure::of(errc::invalid_argument, options_.name + ": a unit may depend on units of its own graph only");
+        return failure::of(errc::invalid_argument,
+                           options_.name + ": a unit may depend on units of its own graph only");
     }
     enter();
     failure bad = fsm_.depend(dependant, dependency);
@@ -81,7 +82,8 @@ void graph_core::hold(const std::shared_ptr<flushable>& batcher) {
         h = new holder;
         h->batcher = batcher;
         h->next = holders_.load(std::memory_order_relaxed);
-        while (!holders_.compare_exchange_weak(h->next, h, std::memory_order_acq_rel)) {}
+        while (!holders_.compare_exchange_weak(h->next, h, std::memory_order_acq_rel)) {
+        }
     }
     h->waiting.store(true, std::memory_order_release);
     look();
@@ -94,7 +96,8 @@ void graph_core::look() noexcept {
 // Flushes when nothing that could still join a batch is ready or running, and at the latest after the hold limit: a body
 // that waits for another one in a way that the graph cannot see must not stop the batches for ever.
 void graph_core::watch_holders(turn& t) {
-    if (inbox_.load(std::memory_order_acquire) != nullptr) return;  // first see what came; the lock is taken again for it
+    if (inbox_.load(std::memory_order_acquire) != nullptr)
+        return;  // first see what came; the lock is taken again for it
     t.quiescent = fsm_.quiescent() && growing_.load(std::memory_order_acquire) == 0;
     const ns now = monotonic_now();
     if (!t.quiescent && now < hold_until_) {

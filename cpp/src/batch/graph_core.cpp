@@ -50,7 +50,8 @@ void graph_core::stop_alarm() {
 failure graph_core::admit(std::size_t n) noexcept {
     if (closed()) return failure::of(errc::closed, options_.name + " takes no more units: it was shut down");
     if (forked()) return failure::of(errc::forked, options_.name + " belongs to the parent process: make a new one");
-    const auto inside = admitted_.fetch_add(n, std::memory_order_relaxed) + n - decided_.load(std::memory_order_relaxed);
+    const auto inside =
+        admitted_.fetch_add(n, std::memory_order_relaxed) + n - decided_.load(std::memory_order_relaxed);
     if (inside <= options_.max_units) return {};
     unadmit(n);
     return failure::of(errc::queue_full, options_.name + " has " + std::to_string(options_.max_units) +

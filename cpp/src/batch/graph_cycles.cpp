@@ -64,7 +64,8 @@ failure graph_fsm::refuse_cycle(const graph_node& waiter, const graph_node& othe
     if (up.has(other)) {
         for (const graph_node* n = &other; n != &waiter; n = up.before(n)) names.push_back(n);
     } else {
-        for (const graph_node* n = down.before(&waiter); n != nullptr; n = down.before(n)) names.insert(names.begin() + 1, n);
+        for (const graph_node* n = down.before(&waiter); n != nullptr; n = down.before(n))
+            names.insert(names.begin() + 1, n);
     }
     return cycle_of(names);
 }

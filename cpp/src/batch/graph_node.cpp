@@ -43,14 +43,14 @@ failure graph_node::why() const {
         case unit_state::done: return {};
         case unit_state::failed:
             if (cause_ == this) return error_->why;
-            return {make_error_code(errc::dependency_failed), "unit " + label() + " did not run: unit " +
-                                                                  cause_->label() + ", which it depends on, failed: " +
-                                                                  cause_->why().message};
+            return {make_error_code(errc::dependency_failed),
+                    "unit " + label() + " did not run: unit " + cause_->label() +
+                        ", which it depends on, failed: " + cause_->why().message};
         case unit_state::cancelled: break;
     }
-    return failure::of(errc::cancelled, cause_ == this ? "unit " + label() + " was cancelled"
-                                                       : "unit " + label() + " was cancelled with unit " +
-                                                             cause_->label());
+    return failure::of(errc::cancelled, cause_ == this
+                                            ? "unit " + label() + " was cancelled"
+                                            : "unit " + label() + " was cancelled with unit " + cause_->label());
 }
 
 }  // namespace headrace::batch

@@ -144,7 +144,8 @@ void graph_fsm::cancel_unneeded(graph_node* cause, ns now) {
 }
 
 void graph_fsm::cancel_all(ns now) {
-    const std::vector<graph_node*> undecided(all_);  // one that is decided meanwhile lives until the effects are carried out
+    const std::vector<graph_node*> undecided(
+        all_);  // one that is decided meanwhile lives until the effects are carried out
     for (graph_node* n : undecided) {
         if (n == nullptr || n->decided()) continue;
         decide(*n, unit_state::cancelled, n);

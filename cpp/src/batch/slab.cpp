@@ -48,7 +48,7 @@ public:
                 return new (c) chunk;
             }
         }
-        return new (::operator new(chunk_bytes, std::align_val_t{chunk_bytes})) chunk;
+        return new (::operator new (chunk_bytes, std::align_val_t{chunk_bytes})) chunk;
     }
     void put(chunk* c) noexcept HEADRACE_EXCLUDES(m_) {
         {
@@ -59,7 +59,7 @@ public:
                 return;
             }
         }
-        ::operator delete(c, chunk_bytes, std::align_val_t{chunk_bytes});
+        ::operator delete (c, chunk_bytes, std::align_val_t{chunk_bytes});
     }
 
 private:
@@ -106,7 +106,8 @@ struct cutter {
 void* take(std::size_t bytes) {
     if (bytes > largest) return ::operator new(bytes);
     bytes = (bytes + grain - 1) & ~(grain - 1);
-    if (static_cast<std::size_t>(here.end - here.at) < bytes) [[unlikely]] here.refill();
+    if (static_cast<std::size_t>(here.end - here.at) < bytes) [[unlikely]]
+        here.refill();
     ++here.taken;
     return std::exchange(here.at, here.at + bytes);
 }

@@ -11,7 +11,8 @@ void unit_access::fail_with_current(graph_node& n) noexcept {
     } catch (const std::exception& e) {
         n.fail(failure::of(errc::user_error, "unit " + n.label() + " failed: " + e.what()), thrown);
     } catch (...) {
-        n.fail(failure::of(errc::user_error, "unit " + n.label() + " failed with an exception that has no text"), thrown);
+        n.fail(failure::of(errc::user_error, "unit " + n.label() + " failed with an exception that has no text"),
+               thrown);
     }
 }
 

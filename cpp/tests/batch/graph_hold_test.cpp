@@ -128,7 +128,8 @@ TEST(GraphHold, LevelsMadeOfDependenciesMakeOneCallEach) {
         for (const std::size_t width : sizes{16, 8, 4}) {
             std::vector<node_ref> level;
             for (std::size_t i = 0; i < width; ++i) {
-                level.push_back(bulk.submit({.after = below}, [&](unit_context&) -> unit_task<> { co_await db.load(); }));
+                level.push_back(
+                    bulk.submit({.after = below}, [&](unit_context&) -> unit_task<> { co_await db.load(); }));
             }
             below = level;
         }
@@ -240,7 +241,8 @@ TEST(GraphHold, ACancelWhileTheBatchWaits) {
     std::vector<unit<>> units;
     {
         const graph_core::growing more(g.core());
-        for (int i = 0; i < 6; ++i) units.push_back(g.submit([&](unit_context&) -> unit_task<> { co_await db.load(); }));
+        for (int i = 0; i < 6; ++i)
+            units.push_back(g.submit([&](unit_context&) -> unit_task<> { co_await db.load(); }));
         while (g.counts().suspended < 6) std::this_thread::yield();
         EXPECT_TRUE(g.cancel(units[2]));
     }

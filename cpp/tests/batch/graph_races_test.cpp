@@ -54,7 +54,8 @@ TEST(GraphRaces, GrowingFromManyThreadsUnderCancels) {
             std::vector<node_ref> mine;
             for (int i = 0; i < 3000; ++i) {
                 std::vector<node_ref> after;
-                for (unsigned k = 0; !mine.empty() && k < random() % 3; ++k) after.push_back(mine[random() % mine.size()]);
+                for (unsigned k = 0; !mine.empty() && k < random() % 3; ++k)
+                    after.push_back(mine[random() % mine.size()]);
                 mine.push_back(add_counted(g.core(), counts, after));
                 if (random() % 16 == 0) g.cancel(mine[random() % mine.size()]);
                 if (mine.size() > 50) mine.erase(mine.begin(), mine.begin() + 25);

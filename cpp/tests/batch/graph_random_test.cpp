@@ -36,7 +36,8 @@ public:
             ASSERT_LT(rounds, 10'000) << "stuck";
             s_.now += 1ms;
             s_.fsm.expire(s_.now);
-            while (take()) {}
+            while (take()) {
+            }
             for (const auto& n : std::exchange(running_, {})) s_.end(n);
         }
         collect();

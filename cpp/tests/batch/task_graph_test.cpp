@@ -21,7 +21,8 @@ TEST(TaskGraph, ValuesFlowFromUnitToUnit) {
     task_graph g;
     const auto a = g.submit([] { return 20; });
     const auto b = g.submit([](int x, int y) { return x + y; }, a, 1);
-    const auto c = g.submit([](const int& x, const std::string& s) { return std::to_string(x) + s; }, b, std::string("!"));
+    const auto c =
+        g.submit([](const int& x, const std::string& s) { return std::to_string(x) + s; }, b, std::string("!"));
     ASSERT_TRUE(c.wait(10s));
     EXPECT_EQ(c.get(), "21!");
     EXPECT_EQ(c.state(), unit_state::done);
@@ -43,7 +44,8 @@ TEST(TaskGraph, AUnitWithoutAValueIsADependencyOnly) {
 TEST(TaskGraph, AnExceptionIsKeptAndReachesDependantsInWords) {
     task_graph g;
     const auto a = g.submit({.name = "load"}, []() -> int { throw std::out_of_range("no user 7"); });
-    const auto b = g.submit({.name = "render"}, [](int x) { return x; }, a);
+    const auto b = g.submit(
+        {.name = "render"}, [](int x) { return x; }, a);
     ASSERT_TRUE(b.wait(10s));
     EXPECT_EQ(a.why().code, errc::user_error);
     EXPECT_THAT(a.why().message, HasSubstr("unit 'load' failed: no user 7"));
@@ -157,7 +159,8 @@ TEST(TaskGraph, TheConcurrencyLimitHolds) {
     for (int i = 0; i < 200; ++i) {
         g.submit([&] {
             const int n = ++now;
-            for (int m = most; n > m && !most.compare_exchange_weak(m, n);) {}
+            for (int m = most; n > m && !most.compare_exchange_weak(m, n);) {
+            }
             std::this_thread::yield();
             --now;
         });

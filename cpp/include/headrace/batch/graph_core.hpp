@@ -23,13 +23,13 @@
 namespace headrace::batch {
 
 struct task_graph_options {
-    std::size_t concurrency = 0;          ///< bodies that may run at the same time; 0: as many as the pool has workers
-    std::size_t eager_workers = 0;        ///< started as soon as units are ready; more only while none of them comes
-                                          ///< back for the next unit. 0: one per usable core
-    std::size_t max_units = 10'000'000;   ///< undecided at the same time; one more fails with queue_full. 0 is refused
-    std::size_t history = 0;              ///< decided units that each_node() still shows
-    ns hold_limit{2'000'000};             ///< the longest that held batch items wait for the graph to become quiescent
-    std::string name = "graph";           ///< for messages
+    std::size_t concurrency = 0;         ///< bodies that may run at the same time; 0: as many as the pool has workers
+    std::size_t eager_workers = 0;       ///< started as soon as units are ready; more only while none of them comes
+                                         ///< back for the next unit. 0: one per usable core
+    std::size_t max_units = 10'000'000;  ///< undecided at the same time; one more fails with queue_full. 0 is refused
+    std::size_t history = 0;             ///< decided units that each_node() still shows
+    ns hold_limit{2'000'000};            ///< the longest that held batch items wait for the graph to become quiescent
+    std::string name = "graph";          ///< for messages
 };
 
 /// A batcher as the graph sees it: something that can be told to send what waits. Graphs keep it; it must do nothing once
@@ -43,7 +43,8 @@ public:
 
 class graph_core : public std::enable_shared_from_this<graph_core> {
 public:
-    graph_core(task_graph_options options, std::shared_ptr<exec::thread_pool> pool, std::shared_ptr<net::runtime> runtime);
+    graph_core(task_graph_options options, std::shared_ptr<exec::thread_pool> pool,
+               std::shared_ptr<net::runtime> runtime);
     ~graph_core();
     graph_core(const graph_core&) = delete;
     graph_core& operator=(const graph_core&) = delete;

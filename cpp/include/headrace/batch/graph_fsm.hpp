@@ -125,8 +125,8 @@ private:
     std::array<node_list, graph_node::priorities> ready_lists_;
     std::array<node_list, graph_node::priorities> remote_lists_;
     std::uint32_t ready_bits_ = 0, remote_bits_ = 0;  // bit p: list p is not empty
-    std::vector<graph_node*> work_;                // decided, dependants not yet told
-    std::vector<graph_node*> perhaps_unneeded_;    // dependencies of what the cancel under way decided
+    std::vector<graph_node*> work_;                   // decided, dependants not yet told
+    std::vector<graph_node*> perhaps_unneeded_;       // dependencies of what the cancel under way decided
     bool cancelling_ = false;
     std::vector<graph_node*> all_;  // undecided, in the order of adding, with gaps
     std::deque<graph_node*> history_;

@@ -143,13 +143,14 @@ protected:
 
 private:
     std::atomic<std::uint32_t> refs_{1};
-    std::uint32_t pending_ = 0;           // dependencies that are not decided
-    graph_edge* out_ = nullptr;           // to dependants
-    graph_edge* in_ = nullptr;            // to dependencies
-    graph_node* cause_ = nullptr;         // counted, unless it is this
-    std::unique_ptr<unit_error> error_;   // the body's own until it has ended; read by others when failed with this cause
-    std::uint32_t id_ = 0;                // in the order of adding, from 1
-    std::uint32_t place_ = 0;             // in the graph's list
+    std::uint32_t pending_ = 0;    // dependencies that are not decided
+    graph_edge* out_ = nullptr;    // to dependants
+    graph_edge* in_ = nullptr;     // to dependencies
+    graph_node* cause_ = nullptr;  // counted, unless it is this
+    std::unique_ptr<unit_error>
+        error_;                // the body's own until it has ended; read by others when failed with this cause
+    std::uint32_t id_ = 0;     // in the order of adding, from 1
+    std::uint32_t place_ = 0;  // in the graph's list
 };
 
 static_assert(sizeof(void*) != 8 || sizeof(graph_node) <= 136);

@@ -25,7 +25,9 @@ struct unit_access {
     }
     static bool cancelled(const graph_node& n) noexcept { return n.cancel_asked(); }
     static graph_core& core(const graph_node& n) noexcept { return *n.core_; }
-    static void fail(graph_node& n, failure why, std::exception_ptr thrown) { n.fail(std::move(why), std::move(thrown)); }
+    static void fail(graph_node& n, failure why, std::exception_ptr thrown) {
+        n.fail(std::move(why), std::move(thrown));
+    }
     /// Turns the exception that is being handled into the unit's failure.
     static void fail_with_current(graph_node& n) noexcept;
 };

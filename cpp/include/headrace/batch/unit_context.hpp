@@ -40,7 +40,8 @@ template <class F, class... Ts>
 inline constexpr bool is_applicable<F, std::tuple<Ts...>> = std::is_invocable_v<F&, Ts...>;
 
 template <class... Args>
-using arguments_in = decltype(std::tuple_cat(std::declval<std::tuple<unit_context&>>(), argument(std::declval<Args&>())...));
+using arguments_in =
+    decltype(std::tuple_cat(std::declval<std::tuple<unit_context&>>(), argument(std::declval<Args&>())...));
 
 // Functions that take the context first.
 template <class F, class... Args>
@@ -53,8 +54,7 @@ public:
     /// Runs f(args...) on a worker once the units among `args` are done; their values are passed in their place. A function
     /// that takes a unit_context& first and returns a unit_task<R> is a coroutine.
     template <class F, class... Args>
-        requires(!std::is_same_v<std::decay_t<F>, unit_options>)
-    auto submit(F&& f, Args&&... args) {
+    requires(!std::is_same_v<std::decay_t<F>, unit_options>) auto submit(F&& f, Args&&... args) {
         return submit(unit_options{}, std::forward<F>(f), std::forward<Args>(args)...);
     }
 
@@ -161,7 +161,8 @@ private:
     bool begin() noexcept {
         try {
             parts_->context.emplace(*this);
-            task t = std::apply([this](auto&... a) { return call_in(*parts_->context, parts_->function, a...); }, parts_->args);
+            task t = std::apply([this](auto&... a) { return call_in(*parts_->context, parts_->function, a...); },
+                                parts_->args);
             body_handle_ = t.release();
             body_handle_.promise().node = this;
             return true;

@@ -150,10 +150,8 @@ struct promise_base {
     }
     auto await_transform(sleep_wait w) const noexcept { return w; }
     template <class W>
-        requires std::derived_from<std::remove_reference_t<W>, outside_wait>
-    auto await_transform(W&& w) const noexcept {
-        return outside_ref<std::remove_reference_t<W>>{w};
-    }
+    requires std::derived_from<std::remove_reference_t<W>, outside_wait>
+    auto await_transform(W&& w) const noexcept { return outside_ref<std::remove_reference_t<W>>{w}; }
 };
 
 template <class R>
