@@ -7,6 +7,8 @@ HeadraceError
 ├── DeadlineExceeded       (also TimeoutError)    the deadline passed; the operation was not sent
 ├── Cancelled                                     given up by the caller or by a shutdown
 ├── Forked                                        the handle belongs to the parent process
+├── UserError                                     a native function of the caller's failed
+├── DependencyFailed                              not run, because what it depends on failed (that is __cause__)
 ├── NotFound                                      a named file, topic or group does not exist
 ├── IoError                (also OSError)         a file could not be read or written
 ├── FeatureNotBuilt        (also ImportError)     this build lacks a library; the text says how to get it
@@ -49,6 +51,14 @@ class Cancelled(HeadraceError):
 
 class Forked(HeadraceError):
     """The handle belongs to the parent process; make a new one after fork."""
+
+
+class UserError(HeadraceError):
+    """A native function that the caller handed in failed; a Python function's exception stays what it is."""
+
+
+class DependencyFailed(HeadraceError):
+    """Not run, because something that it depends on failed; ``__cause__`` is that failure."""
 
 
 class NotFound(HeadraceError):
