@@ -6,6 +6,7 @@ HeadraceError
 ├── QueueFull                                     a bounded queue is full and its policy is "reject"
 ├── DeadlineExceeded       (also TimeoutError)    the deadline passed; the operation was not sent
 ├── Cancelled                                     given up by the caller or by a shutdown
+├── BadResult                                     a batch function gave too many, too few or no results
 ├── Forked                                        the handle belongs to the parent process
 ├── NotFound                                      a named file, topic or group does not exist
 ├── IoError                (also OSError)         a file could not be read or written
@@ -45,6 +46,10 @@ class DeadlineExceeded(HeadraceError, TimeoutError):
 
 class Cancelled(HeadraceError):
     """The caller or a shutdown gave the operation up."""
+
+
+class BadResult(HeadraceError):
+    """A batch function answered with another number of results than requests, or left one out."""
 
 
 class Forked(HeadraceError):
