@@ -7,6 +7,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/prefer.hpp>
+#include <headrace/batch/awaitable_fix.hpp>
 #include <headrace/batch/completions.hpp>
 #include <headrace/batch/engine.hpp>
 #include <headrace/batch/node_cache.hpp>
