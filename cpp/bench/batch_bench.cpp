@@ -62,7 +62,8 @@ struct free_list final : batch::sink {
     /// Waits for completions.
     request* take() noexcept {
         for (int tries = 0;; ++tries) {
-            if (head.load(std::memory_order_relaxed) != nullptr) return head.exchange(nullptr, std::memory_order_acquire);
+            if (head.load(std::memory_order_relaxed) != nullptr)
+                return head.exchange(nullptr, std::memory_order_acquire);
             tries < 100 ? spin_pause() : std::this_thread::yield();
         }
     }
@@ -81,7 +82,8 @@ struct identity final : batch::batch_function {
 struct engine_under_test {
     explicit engine_under_test(ns spin)
         : pool(std::make_shared<exec::thread_pool>(exec::thread_pool_options{.threads = 1, .spin = 0ns})),
-          engine({.max_batch_size = 1000, .max_queue_size = 1'000'000, .spin = spin}, std::make_shared<identity>(), pool) {}
+          engine({.max_batch_size = 1000, .max_queue_size = 1'000'000, .spin = spin}, std::make_shared<identity>(),
+                 pool) {}
     ~engine_under_test() {
         engine.shutdown(stop_mode::drain);
         engine.wait_stopped();
@@ -210,8 +212,8 @@ double idle_percent(ns duration) {
 struct figure {
     const char* name;
     const char* unit;
-    double bar;       // 0: for information
-    bool at_most;     // the bar is an upper one
+    double bar;    // 0: for information
+    bool at_most;  // the bar is an upper one
     std::vector<double> values;
     double median() const {
         auto sorted = values;
@@ -226,13 +228,14 @@ void print(const std::vector<figure>& figures, bool json) {
     bool first = true;
     for (const auto& f : figures) {
         if (json) {
-            std::printf("%s\n  \"%s\": {\"unit\": \"%s\", \"median\": %.6g, \"bar\": %.6g, \"values\": [", first ? "" : ",",
-                        f.name, f.unit, f.median(), f.bar);
+            std::printf("%s\n  \"%s\": {\"unit\": \"%s\", \"median\": %.6g, \"bar\": %.6g, \"values\": [",
+                        first ? "" : ",", f.name, f.unit, f.median(), f.bar);
             for (std::size_t i = 0; i < f.values.size(); ++i) std::printf("%s%.6g", i == 0 ? "" : ", ", f.values[i]);
             std::printf("]}");
         } else {
             std::printf("%-24s %12.4g %-8s", f.name, f.median(), f.unit);
-            if (f.bar != 0) std::printf("  bar %s %.4g: %s", f.at_most ? "<=" : ">=", f.bar, f.good() ? "met" : "MISSED");
+            if (f.bar != 0)
+                std::printf("  bar %s %.4g: %s", f.at_most ? "<=" : ">=", f.bar, f.good() ? "met" : "MISSED");
             std::printf("\n");
         }
         first = false;

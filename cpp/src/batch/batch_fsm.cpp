@@ -6,7 +6,9 @@
 namespace headrace::batch {
 
 batch_fsm::batch_fsm(const batch_options& options, same_key same, ns now)
-    : options_(options), same_(std::move(same)), limit_(options.min_concurrent_batches, options.max_concurrent_batches) {
+    : options_(options),
+      same_(std::move(same)),
+      limit_(options.min_concurrent_batches, options.max_concurrent_batches) {
     configure(options, now);
 }
 

@@ -135,7 +135,8 @@ TEST(Batcher, OneBatchIsOnePostPerExecutor) {
 TEST(Batcher, AHandlerThatThrowsDoesNotTakeTheOthersWithIt) {
     asio::io_context io;
     gate_keeper keeper;
-    batcher<int, std::string> b(io.get_executor(), [&](const std::vector<int>& n) { return keeper(n); }, {}, one_worker());
+    batcher<int, std::string> b(
+        io.get_executor(), [&](const std::vector<int>& n) { return keeper(n); }, {}, one_worker());
     int called = 0;
     b.async_submit(0, [&](auto&&...) { ++called; });
     keeper.begun.wait();
@@ -154,7 +155,8 @@ TEST(Batcher, AHandlerThatThrowsDoesNotTakeTheOthersWithIt) {
 TEST(Batcher, ASlotCancelsWhatWaitsAndFreesTheWaiterOfWhatRuns) {
     asio::io_context io;
     gate_keeper keeper;
-    batcher<int, std::string> b(io.get_executor(), [&](const std::vector<int>& n) { return keeper(n); }, {}, one_worker());
+    batcher<int, std::string> b(
+        io.get_executor(), [&](const std::vector<int>& n) { return keeper(n); }, {}, one_worker());
     asio::cancellation_signal running, waiting;
     std::vector<std::error_code> codes;
     const auto note = [&](const std::exception_ptr& why, const std::string&) { codes.push_back(code_of(why)); };
@@ -183,7 +185,8 @@ TEST(Batcher, EachItemHasItsOwnErrorAndNoneIsForgotten) {
         {}, one_worker());
     std::vector<std::string> told;
     for (int i = 1; i <= 3; ++i) {
-        b.async_submit(i, [&](const std::exception_ptr& why, int v) { told.push_back(why ? text_of(why) : std::to_string(v)); });
+        b.async_submit(
+            i, [&](const std::exception_ptr& why, int v) { told.push_back(why ? text_of(why) : std::to_string(v)); });
     }
     io.run();
     std::sort(told.begin(), told.end());
@@ -195,7 +198,12 @@ TEST(Batcher, EachItemHasItsOwnErrorAndNoneIsForgotten) {
 
 TEST(Batcher, AListOfTheWrongLengthNamesBothLengths) {
     asio::io_context io;
-    batcher<int, int> b(io.get_executor(), [](const std::vector<int>&) { return std::vector<int>{1, 2, 3}; }, {}, one_worker());
+    batcher<int, int> b(
+        io.get_executor(),
+        [](const std::vector<int>&) {
+            return std::vector<int>{1, 2, 3};
+        },
+        {}, one_worker());
     std::exception_ptr got;
     b.async_submit(1, [&](std::exception_ptr why, int) { got = std::move(why); });
     io.run();
@@ -231,7 +239,8 @@ TEST(Batcher, AListMayHoldErrors) {
 TEST(Batcher, MoveOnlyRequestsAndAnswersPassThrough) {
     asio::io_context io;
     using box = std::unique_ptr<int>;
-    batcher<box, box> b(io.get_executor(), [](std::vector<box> boxes) { return boxes; }, {}, one_worker());
+    batcher<box, box> b(
+        io.get_executor(), [](std::vector<box> boxes) { return boxes; }, {}, one_worker());
     int got = 0;
     b.async_submit(std::make_unique<int>(5), [&](const std::exception_ptr&, box v) { got = *v; });
     io.run();
@@ -330,9 +339,12 @@ TEST(Batcher, CallablesThatThrowFailTheirCallOnly) {
 TEST(Batcher, AFunctionMayAnswerLater) {
     asio::io_context io;
     std::vector<batch_call<int, std::string>> calls;
-    batcher<int, std::string> b(io.get_executor(), [&](batch_call<int, std::string> c) { calls.push_back(std::move(c)); });
+    batcher<int, std::string> b(io.get_executor(),
+                                [&](batch_call<int, std::string> c) { calls.push_back(std::move(c)); });
     strings told;
-    const auto note = [&](const std::exception_ptr& why, const std::string& s) { told.push_back(why ? text_of(why) : s); };
+    const auto note = [&](const std::exception_ptr& why, const std::string& s) {
+        told.push_back(why ? text_of(why) : s);
+    };
     b.async_submit(1, note);
     ASSERT_EQ(calls.size(), 1U);
     b.async_submit(2, note);
@@ -368,7 +380,8 @@ TEST(Batcher, DroppingItCancelsWhatWaitsAndWaitsForWhatRuns) {
     };
     std::thread opener;
     {
-        batcher<int, std::string> b(io.get_executor(), [&](const std::vector<int>& n) { return keeper(n); }, {}, one_worker());
+        batcher<int, std::string> b(
+            io.get_executor(), [&](const std::vector<int>& n) { return keeper(n); }, {}, one_worker());
         b.async_submit(1, note);
         keeper.begun.wait();
         b.async_submit(2, note);

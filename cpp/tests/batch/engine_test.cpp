@@ -110,9 +110,9 @@ TEST(Engine, UsesOneWorkerPerBatchUpToTheLimit) {
 TEST(Engine, AFunctionThatThrowsFailsItsItemsAndTheNextBatchRuns) {
     std::atomic<int> batches{0};
     stage s({}, std::make_shared<echo>([&](echo::items) {
-        if (++batches == 1) throw std::runtime_error("no such table");
-        if (batches == 2) throw 42;
-    }));
+                if (++batches == 1) throw std::runtime_error("no such table");
+                if (batches == 2) throw 42;
+            }));
     call& a = s.submit(1);
     a.wait();
     EXPECT_EQ(a.error, "no such table");
@@ -213,10 +213,10 @@ TEST(Engine, AKeptResultIsAnsweredWhileTheFunctionIsBusy) {
     std::atomic<int> batches{0};
     std::latch busy{1}, open{1};
     stage s({.cache_size = 10}, std::make_shared<echo>([&](echo::items) {
-        if (++batches != 2) return;
-        busy.count_down();
-        open.wait();
-    }));
+                if (++batches != 2) return;
+                busy.count_down();
+                open.wait();
+            }));
     s.submit(5, 7).wait();
     call& other = s.submit(6, 8);
     busy.wait();
@@ -345,7 +345,8 @@ TEST(Engine, EnginesOfOneWorkerTakeTurns) {
     }
     open.count_down();
     for (const call& c : calls) c.wait();
-    const auto last_a = std::find(order.rbegin(), order.rend(), 'a'), last_b = std::find(order.rbegin(), order.rend(), 'b');
+    const auto last_a = std::find(order.rbegin(), order.rend(), 'a'),
+               last_b = std::find(order.rbegin(), order.rend(), 'b');
     EXPECT_LE(std::abs(last_a - last_b), 2) << std::string(order.begin(), order.end());
     for (auto* e : {&a, &b}) {
         e->shutdown(stop_mode::drain);
@@ -356,7 +357,8 @@ TEST(Engine, EnginesOfOneWorkerTakeTurns) {
 TEST(Engine, RefusesSettingsThatCannotWork) {
     EXPECT_THROW(batch::engine({.max_batch_size = 0}, std::make_shared<echo>()), std::invalid_argument);
     stage s({}, std::make_shared<echo>());
-    EXPECT_EQ(s.engine->configure({.min_concurrent_batches = 2, .max_concurrent_batches = 1}).code, errc::invalid_argument);
+    EXPECT_EQ(s.engine->configure({.min_concurrent_batches = 2, .max_concurrent_batches = 1}).code,
+              errc::invalid_argument);
     EXPECT_EQ(s.engine->configure({.rate_limit = {.rate = 5, .burst = 0}}).code, errc::invalid_argument);
     EXPECT_FALSE(s.engine->configure({.max_batch_size = 7}));
     EXPECT_EQ(s.engine->options().max_batch_size, 7U);

@@ -30,7 +30,9 @@ struct list_sink final : batch::sink {
 /// Drives batch_fsm as an engine does, and puts what comes out into words: "a:done b:timed_out".
 class script {
 public:
-    explicit script(batch_options options = {}) : fsm(options, [](const item&, const item&) { return true; }, ns{0}) {}
+    explicit script(batch_options options = {})
+        : fsm(
+              options, [](const item&, const item&) { return true; }, ns{0}) {}
 
     named_item& make(const std::string& name) {
         auto& it = items.emplace_back(name);

@@ -8,10 +8,10 @@
 namespace boost::asio::detail {
 
 template <class Result>
-    requires requires(Result& r) {
-        { r.ex_ } -> std::same_as<std::exception_ptr*&>;
-        r.value_;
-    }
+requires requires(Result& r) {
+    { r.ex_ } -> std::same_as<std::exception_ptr*&>;
+    r.value_;
+}
 bool operator*(Result& r) noexcept {
     return static_cast<bool>(*r.ex_);
 }

@@ -56,10 +56,10 @@ public:
     batch::sink* sink = nullptr;  ///< must be set, and outlive the delivery
     item* next = nullptr;         ///< the rest of a chain, when submitting and when delivered
     ns deadline = ns::max();      ///< monotonic; the waiter is freed then, whatever its batch does
-    std::uint64_t key = 0;        ///< items of one key in flight share one result (batch_function::same_key decides); 0: none
-    std::uint32_t weight = 1;     ///< counted against max_batch_weight
-    std::int16_t priority = 0;    ///< higher goes first; strict, so a steady stream of higher ones starves lower ones
-    bool held = false;            ///< waits for quiescence: does not by itself make an idle worker start a batch
+    std::uint64_t key = 0;  ///< items of one key in flight share one result (batch_function::same_key decides); 0: none
+    std::uint32_t weight = 1;   ///< counted against max_batch_weight
+    std::int16_t priority = 0;  ///< higher goes first; strict, so a steady stream of higher ones starves lower ones
+    bool held = false;          ///< waits for quiescence: does not by itself make an idle worker start a batch
 
     item_state state() const noexcept {
         return static_cast<item_state>(state_.load(std::memory_order_acquire) & ~detached);
@@ -94,8 +94,8 @@ private:
     /// True when it was `from` and is `to` now: this caller has decided.
     bool decide(item_state from, item_state to, std::uint8_t flags = 0) noexcept {
         auto expected = static_cast<std::uint8_t>(from);
-        return state_.compare_exchange_strong(expected, static_cast<std::uint8_t>(static_cast<std::uint8_t>(to) | flags),
-                                              std::memory_order_acq_rel);
+        return state_.compare_exchange_strong(
+            expected, static_cast<std::uint8_t>(static_cast<std::uint8_t>(to) | flags), std::memory_order_acq_rel);
     }
     bool detach(item_state to) noexcept { return decide(item_state::running, to, detached); }
 

@@ -16,8 +16,8 @@ concept answers_later = std::invocable<Fn&, batch_call<Req, Resp>>;
 template <class Fn, class Req, class Resp>
 concept answers_in_place = !answers_later<Fn, Req, Resp> && std::invocable<Fn&, batch_view<Req, Resp>>;
 template <class Fn, class Req, class Resp>
-concept answers_with_list = !answers_later<Fn, Req, Resp> && !answers_in_place<Fn, Req, Resp> &&
-                            std::invocable<Fn&, std::vector<Req>>;
+concept answers_with_list =
+    !answers_later<Fn, Req, Resp> && !answers_in_place<Fn, Req, Resp> && std::invocable<Fn&, std::vector<Req>>;
 template <class Fn, class Req, class Resp>
 concept batch_callable =
     answers_later<Fn, Req, Resp> || answers_in_place<Fn, Req, Resp> || answers_with_list<Fn, Req, Resp>;
