@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <headrace/base/fork.hpp>
+#include <thread>
 
 #include "graph_turn.hpp"
 
@@ -43,8 +44,9 @@ graph_core::~graph_core() {
 bool graph_core::forked() const noexcept {
     return fork_generation() != generation_;
 }
-void graph_core::stop_alarm() {
+void graph_core::retire() {
     alarm_->stop();
+    while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
 failure graph_core::admit(std::size_t n) noexcept {
@@ -86,11 +88,14 @@ void graph_core::refuse(graph_node& node, failure why) {
     if (node.tell_) node.on_decided();
 }
 
+// What was posted may be the last thing that the graph waited for: it must not go before the poster has left.
 void graph_core::post(graph_event& oldest, graph_event& newest) noexcept {
+    posting_.fetch_add(1, std::memory_order_relaxed);
     graph_event* old = inbox_.load(std::memory_order_relaxed);
     do oldest.next_event = old;
     while (!inbox_.compare_exchange_weak(old, &newest, std::memory_order_acq_rel, std::memory_order_relaxed));
     if (old == nullptr) kick();  // else somebody is on the way
+    posting_.fetch_sub(1, std::memory_order_release);
 }
 
 // Whoever lets go of the lock looks at the inbox again, so an event that came while the lock was held is not forgotten.

@@ -47,7 +47,7 @@ task_graph::task_graph(std::shared_ptr<graph_core> core) : graph_port(*core), ow
 task_graph::~task_graph() {
     if (owned_->forked()) return;
     shutdown(stop_mode::cancel);
-    owned_->stop_alarm();
+    owned_->retire();
 }
 
 failure task_graph::depend(const node_ref& dependant, const node_ref& dependency) {

@@ -66,8 +66,8 @@ public:
     /// Until nothing is undecided and no body alive.
     bool wait_idle(ns timeout) HEADRACE_EXCLUDES(m_);
     void close(stop_mode mode) HEADRACE_EXCLUDES(m_);
-    /// After close() and wait_idle(): the alarm is silent when it returns.
-    void stop_alarm();
+    /// After close() and wait_idle(): when it returns, the alarm is silent and every call of post() has ended.
+    void retire();
 
     /// An item of a unit of this graph waits in `batcher` for a flush: called after it was submitted and before the unit
     /// suspends. Never waits.
@@ -125,6 +125,7 @@ private:
     const std::size_t eager_;
     const std::uint32_t generation_;
     std::atomic<graph_event*> inbox_{nullptr};
+    std::atomic<std::uint32_t> posting_{0};
     std::atomic<std::uint64_t> admitted_{0};
     std::atomic<std::uint64_t> decided_{0};
     std::atomic<bool> closed_{false};
