@@ -25,6 +25,8 @@ const char* class_name(const std::error_code& code) {
         case errc::cancelled: return "Cancelled";
         case errc::bad_result: return "BadResult";
         case errc::forked: return "Forked";
+        case errc::user_error: return "UserError";
+        case errc::dependency_failed: return "DependencyFailed";
     }
     return "HeadraceError";
 }

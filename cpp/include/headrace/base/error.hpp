@@ -23,6 +23,8 @@ enum class errc {
     cancelled,              ///< The caller or a shutdown gave it up.
     bad_result,             ///< A batch function broke its promise: another number of results, or none for a request.
     forked,                 ///< The handle belongs to the parent process; make a new one after fork.
+    user_error,             ///< A function of the caller's failed; the text is what it said.
+    dependency_failed,      ///< Not run, because something it depends on failed.
 };
 
 const std::error_category& error_category() noexcept;

@@ -21,8 +21,8 @@ namespace headrace::redis {
 class reply_handler : public reply_visitor {
 public:
     /// The reply was walked completely.
-    virtual void done(ns now) = 0;
-    virtual void lost(const failure& why) = 0;
+    virtual void done(ns) {}
+    virtual void lost(const failure&) {}
 };
 
 enum class when_lost : std::uint8_t {
@@ -51,7 +51,18 @@ public:
     // Several commands that must stay together (MULTI ... EXEC) are one request with several replies: done() comes after
     // the last of them, and a replay starts with the first.
     void expect_reply(std::shared_ptr<reply_handler> handler, ns deadline, when_lost policy, std::uint32_t replies = 1);
+    /// For a connection that subscribes (RESP2 push): every reply after the greeting goes to `handler`, whose done() is
+    /// called after each and lost() never. Call it before anything is queued; expect_reply() is then out of place.
+    void take_pushes(std::shared_ptr<reply_handler> handler) { pushes_ = std::move(handler); }
+    /// In that mode, instead of expect_reply(): what was appended may leave. It is not sent again after a loss.
+    void expect_pushes() { command_begin_ = ready_ = out_.end(); }
     std::size_t pending() const noexcept { return pending_.size(); }
+    // A held command is prepared while there is time and stays here until release(). It has no deadline and is replayed.
+    // An ordinary command releases what was held before it: the order stays.
+    void expect_held_reply(std::shared_ptr<reply_handler> handler);
+    /// The oldest `requests` held ones (at most those that are held) may leave.
+    void release(std::size_t requests);
+    std::size_t held() const noexcept { return held_; }
 
     // For the shell.
     state current() const noexcept { return state_; }
@@ -98,6 +109,8 @@ private:
     net::out_buffer out_;
     net::out_buffer greeting_;
     std::deque<request> pending_;
+    std::size_t held_ = 0;                     // of the newest in pending_
+    std::uint64_t ready_ = 0;                  // offset in out_ up to which bytes may leave
     std::vector<std::string> greeting_names_;  // one per greeting command, for messages
     std::vector<std::string> greeting_errors_;
     std::size_t greeting_answered_ = 0;
@@ -108,6 +121,7 @@ private:
     ns now_{0};
     ns earliest_deadline_ = no_deadline;
     decoder decoder_;
+    std::shared_ptr<reply_handler> pushes_;
     std::unique_ptr<greeting_reply> greeting_reply_;
 };
 
