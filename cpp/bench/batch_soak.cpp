@@ -45,9 +45,9 @@ void add(ledger_counts& to, const ledger_counts& c) {
 
 void print(const char* name, const ledger_counts& c) {
     const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
-    std::printf("%-14s %10llu %10llu %10llu %9llu %9llu %9llu %9llu %9llu | %5llu %5llu %5llu %10llu\n", name, n(c.submitted),
-                n(c.completed), n(c.done), n(c.failed), n(c.cancelled), n(c.timed_out), n(c.refused), n(c.closed),
-                n(c.submitted - c.completed), n(c.twice), n(c.wrong), n(c.unreleased));
+    std::printf("%-14s %10llu %10llu %10llu %9llu %9llu %9llu %9llu %9llu | %5llu %5llu %5llu %10llu\n", name,
+                n(c.submitted), n(c.completed), n(c.done), n(c.failed), n(c.cancelled), n(c.timed_out), n(c.refused),
+                n(c.closed), n(c.submitted - c.completed), n(c.twice), n(c.wrong), n(c.unreleased));
     std::fflush(stdout);
 }
 
@@ -70,8 +70,9 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
-    std::printf("%-14s %10s %10s %10s %9s %9s %9s %9s %9s | %5s %5s %5s %10s\n", "kind", "submitted", "completed", "done",
-                "failed", "cancelled", "timed out", "refused", "closed", "lost", "twice", "wrong", "unreleased");
+    std::printf("%-14s %10s %10s %10s %9s %9s %9s %9s %9s | %5s %5s %5s %10s\n", "kind", "submitted", "completed",
+                "done", "failed", "cancelled", "timed out", "refused", "closed", "lost", "twice", "wrong",
+                "unreleased");
     auto all = kinds();
     std::vector<ledger_counts> sums(all.size());
     ledger_counts total;
