@@ -2,11 +2,12 @@
 
 HeadraceError
 ├── InvalidArgument        (also ValueError)      an argument or setting is outside its stated range
-├── Closed                                        the object was closed; it takes no new work
+├── Closed                 (also RuntimeError)    the object was closed; it takes no new work
 ├── QueueFull                                     a bounded queue is full and its policy is "reject"
 ├── DeadlineExceeded       (also TimeoutError)    the deadline passed; the operation was not sent
 ├── Cancelled                                     given up by the caller or by a shutdown
 ├── Forked                                        the handle belongs to the parent process
+├── BadResult              (also ValueError)      a batch function did not return one result per item
 ├── NotFound                                      a named file, topic or group does not exist
 ├── IoError                (also OSError)         a file could not be read or written
 ├── FeatureNotBuilt        (also ImportError)     this build lacks a library; the text says how to get it
@@ -31,7 +32,7 @@ class InvalidArgument(HeadraceError, ValueError):
     """An argument or setting is outside its stated range."""
 
 
-class Closed(HeadraceError):
+class Closed(HeadraceError, RuntimeError):
     """The object was closed or is shutting down; it takes no new work."""
 
 
@@ -49,6 +50,10 @@ class Cancelled(HeadraceError):
 
 class Forked(HeadraceError):
     """The handle belongs to the parent process; make a new one after fork."""
+
+
+class BadResult(HeadraceError, ValueError):
+    """A batch function returned something else than one result per item; the text says what."""
 
 
 class NotFound(HeadraceError):
