@@ -1,26 +1,16 @@
 #include <pthread.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <boost/asio/executor_work_guard.hpp>
-#include <csignal>
 #include <ctime>
 #include <headrace/base/mutex.hpp>
+#include <headrace/base/thread_setup.hpp>
 #include <headrace/net/runtime.hpp>
 #include <stdexcept>
 #include <thread>
 
 namespace headrace::net {
 namespace {
-
-// Signals belong to the main thread (Python's handlers); timers should be as fine as the kernel can.
-void prepare_thread(const std::string& name) {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-    prctl(PR_SET_TIMERSLACK, 1UL);
-}
 
 mutex shared_mutex;
 std::shared_ptr<runtime> shared_runtime HEADRACE_GUARDED_BY(shared_mutex);
@@ -30,7 +20,7 @@ std::shared_ptr<runtime> shared_runtime HEADRACE_GUARDED_BY(shared_mutex);
 struct io_thread::impl {
     explicit impl(std::string thread_name) : name(std::move(thread_name)) {
         thread = std::thread([this] {
-            prepare_thread(name);
+            set_up_thread(name);
             context.run();
         });
         pthread_getcpuclockid(thread.native_handle(), &cpu_clock);
