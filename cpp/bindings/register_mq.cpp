@@ -4,6 +4,7 @@
 #include <headrace/mq/produce_program.hpp>
 
 #include "errors.hpp"
+#include "link_counters.hpp"
 #include "registers.hpp"
 #include "waiting.hpp"
 
@@ -65,19 +66,6 @@ common_arguments common(const py::dict& d) {
             d["give_up_after"].cast<double>()};
 }
 
-py::dict to_dict(const mq::link_counters& c) {
-    py::dict d;
-    d["requests"] = c.requests;
-    d["writes"] = c.writes;
-    d["reads"] = c.reads;
-    d["bytes_out"] = c.bytes_out;
-    d["bytes_in"] = c.bytes_in;
-    d["reconnects"] = c.reconnects;
-    d["resent"] = c.resent;
-    d["dropped_by_broker"] = c.dropped_by_broker;
-    return d;
-}
-
 py::dict stats(const program& p) {
     mq::program_progress now;
     ns cpu{0};
@@ -86,7 +74,8 @@ py::dict stats(const program& p) {
         now = p.progress();
         cpu = p.cpu_time();
     }
-    py::dict d = to_dict(now.link);
+    py::dict d;
+    put_link(d, now.link);
     d["sent"] = now.sent;
     d["acked"] = now.acked;
     d["failed"] = now.failed;

@@ -5,6 +5,7 @@
 #include <headrace/mq/producer.hpp>
 
 #include "errors.hpp"
+#include "link_counters.hpp"
 #include "registers.hpp"
 #include "waiting.hpp"
 
@@ -74,17 +75,6 @@ py::list take_acks(producer& self) {
         out.append(py::make_tuple(a.id, a.sent.count(), a.acked.count(), error));
     }
     return out;
-}
-
-void put_link(py::dict& d, const mq::link_counters& c) {
-    d["requests"] = c.requests;
-    d["writes"] = c.writes;
-    d["reads"] = c.reads;
-    d["bytes_out"] = c.bytes_out;
-    d["bytes_in"] = c.bytes_in;
-    d["reconnects"] = c.reconnects;
-    d["resent"] = c.resent;
-    d["dropped_by_broker"] = c.dropped_by_broker;
 }
 
 py::str decode(const std::string& text) {

@@ -10,9 +10,12 @@ namespace headrace::bindings {
 void register_errors(py::module_& m);
 void register_base(py::module_& m);
 void register_measure(py::module_& m);
+void register_batch(py::module_& m);
 void register_redis(py::module_& m);
 void register_mq(py::module_& m);
 void register_mq_clients(py::module_& m);
 void register_ledger(py::module_& m);
+void register_bench(py::module_& m);
+void register_http(py::module_& m);
 
 }  // namespace headrace::bindings

@@ -4,7 +4,10 @@
     python experiments/mq/side_by_side.py --only producer-everysec-64 consumer-100 --rounds 9
 
 The groups, their sizes and their bars are in side_by_side.toml. Every round runs each contender once, in
-turn, so that a noisy minute hits all of them; the bars compare medians.
+turn, so that a noisy minute hits all of them; the bars compare medians. A disk whose fsync takes 4 ms now and
+14 ms in a second decides more than any client, so the groups with `slices` let the contenders take short turns
+on one server, forwards and backwards, and compare neighbours: the median ratio with its 95 % interval. A bar
+inside that interval is UNDECIDED: more --rounds narrow it.
 
 Exit status: 0 all bars reached (or none could be judged), 1 a bar was missed or a run failed, 2 bad usage.
 """
@@ -14,8 +17,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import platform
 import signal
 import sys
 import tempfile
@@ -24,11 +25,13 @@ from typing import Any
 
 from comparison import settings, verdicts
 from comparison.bench import Bench, Sample
-from comparison.child import RunFailed
-from comparison.contenders import CONTENDERS, OURS, Contender, Job, commands
+from comparison.contenders import CONTENDERS, Contender, Job, commands
 from comparison.settings import Group, Settings
 
 from headrace.errors import HeadraceError
+from headrace.experiment.side_by_side.bars import OURS, judge, verdict_line
+from headrace.experiment.side_by_side.child import RunFailed
+from headrace.experiment.side_by_side.tables import machine, progress, table
 
 HERE = Path(__file__).resolve().parent
 BASIS = """\
@@ -36,7 +39,9 @@ messages/s     first send (consumer: first receipt) to last acknowledgement, as 
 program/s      the whole process from outside, minus its start-up (the same command with one message)
 client us/msg  user and system CPU of the client, start-up taken off; next to it with start-up
                (pairs and inproc: start-up is left in both, and a pair's CPU is that of both clients)
-server us/msg  user and system CPU of redis-server while the client ran"""
+server us/msg  user and system CPU of redis-server while the client ran
+writes/1000    write calls of redis-server per 1000 messages: one to the append-only file (with `always` also an
+               fsync) and one to the client per turn of its loop, so fewer is more messages per fsync"""
 
 
 def main() -> int:
@@ -62,7 +67,7 @@ def parse_args() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--spec", type=Path, default=HERE / "side_by_side.toml", help="groups and bars")
     p.add_argument("--only", nargs="+", metavar="GROUP", help="these groups (default: all)")
-    p.add_argument("--rounds", type=int, help="runs per contender (default: the spec's)")
+    p.add_argument("--rounds", type=int, help="runs per contender, or slices (default: the spec's)")
     p.add_argument("--contenders", nargs="+", choices=[c.name for c in CONTENDERS], help="these contenders")
     p.add_argument("--without-ours", action="store_true", help="the rivals alone")
     p.add_argument("--quick", action="store_true", help="a smoke test with few messages; bars are not judged")
@@ -135,28 +140,34 @@ class Comparison:
             contenders = [c for c in contenders if c.name == OURS]
             if not contenders:
                 return
-        print(f"\n{group.name}: {describe(group, self._settings)}", flush=True)
+        print(f"\n{group.name}: {describe(group, self._settings, self._rounds_of(group))}", flush=True)
         self._show_commands(group, contenders)
         samples = self._rounds(bench, group, contenders)
-        judged = [] if self._args.quick else [verdicts.judge(bar, samples) for bar in group.bars]
+        paired = group.slices > 0
+        judged = [] if self._args.quick else [judge(bar, samples, paired=paired) for bar in group.bars]
         known = [v for v in judged if v is not None]
-        print(verdicts.table(samples))
+        print(table(samples, verdicts.COLUMNS))
         for verdict in known:
-            print(verdicts.verdict_line(verdict))
+            print(verdict_line(verdict))
         self._missed += sum(not v.reached for v in known)
         self._results.append(verdicts.as_json(group, samples, known))
 
     def _rounds(self, bench: Bench, group: Group, contenders: list[Contender]) -> dict[str, list[Sample]]:
         with contextlib.ExitStack() as stack:
-            server = stack.enter_context(bench.server(group)) if group.kind == "consumer" else None
-            if server is not None:
+            shared = group.kind == "consumer" or group.slices > 0
+            server = stack.enter_context(bench.server(group)) if shared else None
+            if server is not None and group.kind == "consumer":
                 bench.fill(group, server)
             startups = {c.name: bench.startup(group, c) for c in contenders}
             samples: dict[str, list[Sample]] = {c.name: [] for c in contenders}
-            for done in range(self._settings.rounds):
-                for c in contenders:
-                    progress(f"{group.name}: round {done + 1} of {self._settings.rounds}, {c.name}")
-                    if group.kind == "producer":
+            rounds = self._rounds_of(group)
+            for done in range(rounds):
+                # Forwards and backwards in turn: what drifts with time favours nobody.
+                for c in contenders[:: 1 if done % 2 == 0 else -1]:
+                    progress(f"{group.name}: round {done + 1} of {rounds}, {c.name}")
+                    if group.kind == "producer" and server is not None:
+                        sample = bench.produce_on(group, c, startups[c.name], server)
+                    elif group.kind == "producer":
                         sample = bench.produce(group, c, startups[c.name])
                     elif server is not None:
                         sample = bench.consume(group, c, startups[c.name], server)
@@ -167,6 +178,9 @@ class Comparison:
                     samples[c.name].append(sample)
             progress("")
             return samples
+
+    def _rounds_of(self, group: Group) -> int:
+        return group.slices if group.slices and self._args.rounds is None else self._settings.rounds
 
     def _show_commands(self, group: Group, contenders: list[Contender]) -> None:
         size = self._settings.size
@@ -191,9 +205,10 @@ class Comparison:
         }
 
 
-def describe(group: Group, chosen: Settings) -> str:
+def describe(group: Group, chosen: Settings, rounds: int) -> str:
     """The job in words."""
-    parts = [f"{group.count:,} messages of {chosen.size} B", f"{chosen.rounds} rounds"]
+    parts = [f"{group.count:,} messages of {chosen.size} B"]
+    parts.append(f"{rounds} slices each on one server" if group.slices else f"{rounds} rounds")
     if group.kind != "inproc":
         parts.append(f"appendfsync {group.appendfsync}")
     if group.kind in ("producer", "pair"):
@@ -201,18 +216,6 @@ def describe(group: Group, chosen: Settings) -> str:
     if group.kind in ("consumer", "pair"):
         parts.append(f"COUNT {group.read}")
     return ", ".join(parts)
-
-
-def progress(text: str) -> None:
-    """What is going on now, on a terminal only; empty text wipes the line."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def machine() -> str:
-    """What the figures were measured on, in one line."""
-    load = ", ".join(f"{x:.2f}" for x in os.getloadavg())
-    return f"{platform.platform()}, {os.cpu_count()} cores, load {load}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

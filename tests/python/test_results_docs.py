@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.results import schema
+from headrace.results import batching_figures, part, schema
 
 DOCS = Path(__file__).parents[2] / "docs" / "results.md"
 
@@ -15,6 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "results.md"
         ("## samples.parquet", schema.SAMPLES),
         ("## series.parquet", schema.SERIES),
         ("## summary.csv, summary.json", schema.SUMMARY),
+        ("## summary of batching", batching_figures.COLUMNS),
     ],
 )
 def test_every_column_is_documented_as_it_is(heading: str, columns: tuple[schema.Column, ...]) -> None:
@@ -24,6 +25,7 @@ def test_every_column_is_documented_as_it_is(heading: str, columns: tuple[schema
 
 
 def test_columns_have_distinct_names_and_known_types() -> None:
-    for columns in (schema.SAMPLES, schema.SERIES, schema.SUMMARY):
+    summaries = [part.figures(name).columns for name in part.PARTS]
+    for columns in (schema.SAMPLES, schema.SERIES, *summaries):
         assert len({c.name for c in columns}) == len(columns)
         assert {c.type for c in columns} <= {"string", "name", "int32", "int64", "double", "bool"}

@@ -55,6 +55,21 @@ bool raise(const failure& why) {
     return false;
 }
 
+// What happened; what is the case now is the caller's.
+void add(batch::batch_stats& sum, const batch::batch_stats& one) {
+    auto& c = sum.counters;
+    c.submitted += one.counters.submitted;
+    c.batches += one.counters.batches;
+    for (std::size_t i = 0; i < batch::reasons; ++i) c.dispatched[i] += one.counters.dispatched[i];
+    c.dedupe_hits += one.counters.dedupe_hits;
+    c.rejected += one.counters.rejected + one.counters.dropped;
+    c.cancelled += one.counters.cancelled;
+    c.timed_out += one.counters.timed_out;
+    sum.sizes.merge(one.sizes);
+    sum.wait.merge(one.wait);
+    sum.service.merge(one.service);
+}
+
 // A request that no engine has seen.
 void destroy(request& r) noexcept {
     r.release_with_gil();
@@ -211,18 +226,51 @@ bool batch_core::enter_from_thread(request* first, ns timeout) {
             return false;
         }
     }
-    engine.submit(*first);
+    submit_to(engine, first);
     return true;
+}
+
+namespace {
+
+// Not yet submitted, and decided: by a cancel between the call and the end of the turn, or because there is nowhere to go.
+void finish_unsubmitted(request& r) noexcept {
+    auto* all = r.joined();
+    if (all == nullptr) {
+        bridge::pending_result::finish(r);
+    } else if (all->one_is_done()) {
+        bridge::pending_result::finish(*all);
+    }
+}
+
+}  // namespace
+
+void batch_core::submit_to(batch::engine& engine, request* first) noexcept {
+    batch::item* wanted = nullptr;
+    batch::item** end = &wanted;
+    for (batch::item* it = first; it != nullptr;) {
+        auto& r = static_cast<request&>(*it);
+        it = it->next;
+        const bool given_up = r.joined() != nullptr ? r.joined()->cancelled() : r.cancelled();
+        if (given_up) {
+            finish_unsubmitted(r);
+            continue;
+        }
+        r.engine = &engine;
+        *end = &r;
+        end = &r.next_item();
+    }
+    *end = nullptr;
+    if (wanted != nullptr) engine.submit(*wanted);
 }
 
 void batch_core::flush_tick(PyObject* loop, request* first) noexcept {
     if (first == nullptr) return;
     if (!is_async_) {
-        engine_->submit(*first);
+        submit_to(*engine_, first);
         return;
     }
     if (auto* lane = lane_of(loop)) {
-        lane->submit(*first);
+        lane->inside_engine([&](batch::engine& e) { submit_to(e, first); });
         return;
     }
     // The loop refused to be told of completions: nothing can run on it.
@@ -231,11 +279,7 @@ void batch_core::flush_tick(PyObject* loop, request* first) noexcept {
         auto& r = static_cast<request&>(*it);
         it = it->next;
         r.set_failure(failure::of(errc::closed, options_.name + ": the event loop is closed"));
-        if (auto* all = r.joined()) {
-            if (all->one_is_done()) bridge::pending_result::finish(*all);
-        } else {
-            bridge::pending_result::finish(r);
-        }
+        finish_unsubmitted(r);
     }
 }
 
@@ -251,18 +295,13 @@ loop_lane* batch_core::lane_of(PyObject* loop) {
 }
 
 void batch_core::forget(loop_lane& lane) noexcept {
+    add(past_, lane.engine().stats());
     std::erase_if(lanes_, [&](const auto& known) { return known.get() == &lane; });
 }
 
 void batch_core::cancel(request& r) noexcept {
     if (process_ != bridge::this_process()) return;
-    if (engine_ != nullptr) {
-        engine_->cancel(r);
-        return;
-    }
-    for (const auto& lane : lanes_) {
-        if (lane->cancel(r)) return;
-    }
+    if (r.engine != nullptr) r.engine->cancel(r);
 }
 
 void batch_core::remember(const interned_key& name, PyObject* value) noexcept {
@@ -278,26 +317,16 @@ void batch_core::configure(const py::dict& limits) {
 }
 
 py::dict batch_core::stats() const {
-    batch::batch_stats sum;
+    batch::batch_stats sum = past_;
     std::size_t engines = 0;
     each_engine([&](batch::engine& e) {
         const auto one = e.stats();
         ++engines;
-        auto& c = sum.counters;
-        c.submitted += one.counters.submitted;
-        c.batches += one.counters.batches;
-        for (std::size_t i = 0; i < batch::reasons; ++i) c.dispatched[i] += one.counters.dispatched[i];
-        c.dedupe_hits += one.counters.dedupe_hits;
-        c.rejected += one.counters.rejected + one.counters.dropped;
-        c.cancelled += one.counters.cancelled;
-        c.timed_out += one.counters.timed_out;
+        add(sum, one);
         sum.waiting += one.waiting + one.waiting_for_room;
         sum.running_batches += one.running_batches;
         sum.concurrency_limit += one.concurrency_limit;
         sum.tokens += one.tokens;
-        sum.sizes.merge(one.sizes);
-        sum.wait.merge(one.wait);
-        sum.service.merge(one.service);
     });
     py::dict reasons;
     for (std::size_t i = 0; i < batch::reasons; ++i)
@@ -340,6 +369,13 @@ PyObject* batch_core::close(bool cancel_waiting) {
     if (engine_ != nullptr) engine_->shutdown(mode, stopped);
     for (auto& lane : lanes) lane->shutdown(mode, stopped);
     return future;
+}
+
+int batch_core::visit(visitproc visit, void* arg) const {
+    Py_VISIT(function_.ptr());
+    Py_VISIT(key_function_.ptr());
+    Py_VISIT(weight_function_.ptr());
+    return 0;
 }
 
 void batch_core::abandon() noexcept {

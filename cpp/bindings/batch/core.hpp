@@ -62,6 +62,8 @@ public:
 
     void cancel(request& r) noexcept;
 
+    int visit(visitproc visit, void* arg) const;
+
     // Any thread, without the GIL.
     void count(std::uint64_t completed, std::uint64_t failed) noexcept {
         completed_.fetch_add(completed, std::memory_order_relaxed);
@@ -81,6 +83,7 @@ private:
     bool give_weight(request& r);
     bool refuse() const;
     bool enter(request* first, request* last, PyObject* loop, ns timeout);
+    void submit_to(batch::engine& engine, request* first) noexcept;
     bool enter_from_thread(request* first, ns timeout);
     loop_lane* lane_of(PyObject* loop);
     template <class F>
@@ -95,6 +98,7 @@ private:
     std::shared_ptr<native_function> native_;
     std::unique_ptr<batch::engine> engine_;           // null for an async function
     std::vector<std::shared_ptr<loop_lane>> lanes_;   // of an async function, by loop
+    batch::batch_stats past_;                         // of lanes whose loop is gone
     key_names keys_;
     result_cache cache_;
     const std::uint32_t process_;

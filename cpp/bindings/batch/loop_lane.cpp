@@ -9,20 +9,6 @@
 namespace headrace::bindings {
 namespace {
 
-// The lane for which this thread is inside its engine, with the GIL and on the loop's thread.
-thread_local loop_lane* inside = nullptr;
-
-class enter_lane {
-public:
-    explicit enter_lane(loop_lane& lane) noexcept : outer_(std::exchange(inside, &lane)) {}
-    ~enter_lane() { inside = outer_; }
-    enter_lane(const enter_lane&) = delete;
-    enter_lane& operator=(const enter_lane&) = delete;
-
-private:
-    loop_lane* const outer_;
-};
-
 // What a task, or the bell, calls when it is done.
 struct lane_callback {
     PyObject_HEAD
@@ -89,6 +75,8 @@ void disarm(PyObject* loop) {
 
 }  // namespace
 
+thread_local loop_lane* loop_lane::inside = nullptr;
+
 class loop_lane::function final : public request_function {
 public:
     explicit function(std::weak_ptr<loop_lane> lane) noexcept : lane_(std::move(lane)) {}
@@ -152,18 +140,6 @@ void loop_lane::silence() noexcept {
     if (last != nullptr) bridge::pending_result::finish(*last);
 }
 
-void loop_lane::submit(batch::item& first) {
-    {
-        const enter_lane here(*this);
-        engine_->submit(first);
-    }
-    run_ready();
-}
-
-bool loop_lane::cancel(batch::item& it) {
-    return engine_->cancel(it);
-}
-
 void loop_lane::shutdown(stop_mode mode, std::function<void()> stopped) {
     engine_->shutdown(mode, std::move(stopped));
 }
@@ -196,11 +172,14 @@ void loop_lane::start_far() {
 }
 
 void loop_lane::run_ready() {
+    if (starting_) return;  // the one below goes on
+    starting_ = true;
     while (!ready_.empty()) {
         std::vector<batch::batch_handle> some;
         some.swap(ready_);
         for (auto& handle : some) begin(std::move(handle));
     }
+    starting_ = false;
 }
 
 // A task of the running loop; whatever goes wrong on the way is the batch's error.
@@ -226,19 +205,19 @@ void loop_lane::begin(batch::batch_handle&& handle) {
 }
 
 void loop_lane::settle(batch::batch_handle&& handle, bool good) {
-    const enter_lane here(*this);
-    if (good) {
-        handle.complete();
-    } else {
+    inside_engine([&](batch::engine&) {
+        if (good) {
+            handle.complete();
+            return;
+        }
         handle.fail(std::make_exception_ptr(failure_error(failure::of(errc::cancelled, "the batch function failed"))));
-    }
+    });
 }
 
 void loop_lane::finish(batch::batch_handle&& handle, PyObject* task) {
     if (PyObject* loop = bridge::running_loop()) disarm(loop);
     const bool good = give_results(core_, handle.items(), PyObject_CallMethod(task, "result", nullptr));
     settle(std::move(handle), good);
-    run_ready();
 }
 
 void loop_lane::loop_is_gone() noexcept {

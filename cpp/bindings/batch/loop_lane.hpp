@@ -27,8 +27,14 @@ public:
     bool serves(PyObject* loop) const noexcept { return loop_ == loop; }
     batch::engine& engine() noexcept { return *engine_; }
 
-    void submit(batch::item& first);
-    bool cancel(batch::item& it);
+    /// Calls f(engine) on the loop's thread; batches that form are started when it returns.
+    template <class F>
+    void inside_engine(F&& f) {
+        auto* const outer = std::exchange(inside, this);
+        f(*engine_);
+        inside = outer;
+        run_ready();
+    }
     void shutdown(stop_mode mode, std::function<void()> stopped);
     /// The task of a batch has ended.
     void finish(batch::batch_handle&& handle, PyObject* task);
@@ -40,6 +46,9 @@ public:
     void silence() noexcept;
 
 private:
+    /// The lane for which this thread is inside its engine, with the GIL and on the loop's thread.
+    static thread_local loop_lane* inside;
+
     class function;
     class bell;
     loop_lane(batch_core& core, PyObject* loop) noexcept : core_(core), loop_(loop) {}
@@ -51,7 +60,8 @@ private:
     batch_core& core_;
     PyObject* loop_;  // compared, never used
     std::unique_ptr<batch::engine> engine_;
-    std::vector<batch::batch_handle> ready_;  // the loop's thread
+    std::vector<batch::batch_handle> ready_;  // the loop's thread, like the next one
+    bool starting_ = false;
     mutex mutex_;
     std::vector<batch::batch_handle> far_ HEADRACE_GUARDED_BY(mutex_);
     bell* bell_ HEADRACE_GUARDED_BY(mutex_) = nullptr;

@@ -10,7 +10,7 @@
 
 #include <Python.h>
 
-#include <headrace/batch/item.hpp>
+#include <headrace/batch/engine.hpp>
 #include <memory>
 
 #include "../bridge/completion.hpp"
@@ -46,9 +46,14 @@ public:
     bool has_outcome() const noexcept { return outcome_ != nullptr || failure_ != nullptr; }
     bool has_failed() const noexcept { return leader_ != nullptr ? leader_->has_failed() : raised_ || failure_ != nullptr; }
 
+    batch::item*& next_item() noexcept { return item::next; }
+
     // Of a map: its requests come back to it and not to a Future.
     void join(gathering& g) noexcept { gathering_ = &g; }
     gathering* joined() const noexcept { return gathering_; }
+
+    /// Where it was submitted; null until then.
+    batch::engine* engine = nullptr;
 
     /// Equal keys share one call. The core's; null: no key.
     interned_key* name = nullptr;

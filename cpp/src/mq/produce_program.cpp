@@ -21,6 +21,8 @@ std::size_t flush_interval(std::size_t window) {
 }
 // And before the loop gets a turn to read acknowledgements.
 constexpr std::size_t max_burst = 4096;
+// Payload bytes made ready while the broker works: enough for the next burst, few enough to stay in the cache.
+constexpr std::size_t max_prepared_bytes = 128 * 1024;
 
 class produce_worker final : public program::worker, private producer_link::listener {
 public:
@@ -41,7 +43,10 @@ public:
     void open() override { link_->open(); }
 
 private:
-    void on_open() override { connected(); }
+    void on_open() override {
+        connected();
+        prepare_next();
+    }
 
     void on_start() override {
         if (options_.rate > 0) {
@@ -57,8 +62,8 @@ private:
     void pump() {
         if (!running()) return;
         leave_full();
-        std::size_t burst = 0;
         ns now = monotonic_now();
+        std::size_t burst = send_prepared(now);
         while (next_ < options_.count && window_.room() > 0 && burst < max_burst) {
             if (schedule_ && schedule_->wake_at() > now) {
                 now = monotonic_now();
@@ -70,7 +75,7 @@ private:
         // What is left of a batch goes when nothing can fill it: at the end, and when the window is full.
         if (next_ == options_.count || window_.room() == 0) link_->end_batch();
         link_->flush();
-        if (next_ < options_.count) wait_for_more(burst == max_burst);
+        if (next_ < options_.count) wait_for_more(burst >= max_burst);
     }
 
     void wait_for_more(bool burst_over) {
@@ -84,6 +89,36 @@ private:
                 if (!ec) pump();
             });
         }
+    }
+
+    // Without a schedule the next messages are known before their turn. They are made ready while the broker works, so
+    // that an acknowledgement leads to nothing but a clock reading and a write.
+    void prepare_next() {
+        if (options_.rate > 0) return;
+        const auto limit = std::min<std::uint64_t>(options_.window, max_prepared_bytes / payload_.size());
+        const auto wanted = std::min(limit, options_.count - next_);
+        for (; prepared_ < wanted; ++prepared_) {
+            const auto id = ids_.at(next_ + prepared_);
+            if (!link_->prepare(next_ + prepared_, id, payload_.at(id))) return;
+        }
+    }
+
+    std::size_t send_prepared(ns now) {
+        const auto n = std::min<std::size_t>(prepared_, window_.room());
+        for (std::size_t i = 0; i < n; ++i) window_.add(now, now, static_cast<std::uint32_t>(payload_.size()));
+        link_->release(n);
+        prepared_ -= n;
+        count_sent(n, n * payload_.size(), now);
+        return n;
+    }
+
+    void count_sent(std::size_t messages, std::size_t bytes, ns now) {
+        if (messages == 0) return;
+        next_ += messages;
+        if (counted_.first.count() == 0) counted_.first = now;
+        counted_.payload_bytes += bytes;
+        counted_.sent = next_;
+        counted_.in_flight = window_.in_flight();
     }
 
     void leave_full() {
@@ -101,14 +136,10 @@ private:
         const ns intended = schedule_ ? schedule_->take(now) : now;
         const auto tag = window_.add(intended, now, static_cast<std::uint32_t>(payload.size()));
         link_->send(tag, id, payload);
-        ++next_;
-        if (counted_.first.count() == 0) counted_.first = now;
-        counted_.payload_bytes += payload.size();
-        counted_.sent = next_;
-        counted_.in_flight = window_.in_flight();
+        count_sent(1, payload.size(), now);
     }
 
-    // The window is refilled before the rows are written: the broker works while we do.
+    // The window is refilled before the rows are written and more is prepared: the broker works while we do.
     void on_acks(std::span<const std::uint64_t> tags, ns now) override {
         settled_.clear();
         for (const auto tag : tags) settled_.push_back({tag, window_.settle(tag)});
@@ -121,6 +152,7 @@ private:
             if (schedule_) histograms_.response.record((now - e.intended).count());
             write_row(tag, e, now.count(), 0);
         }
+        if (running()) prepare_next();
         if (active() && window_.in_flight() == 0 && (!running() || next_ == options_.count)) finish();
     }
 
@@ -182,7 +214,8 @@ private:
     std::optional<measure::paced_driver> schedule_;
     boost::asio::steady_timer pace_timer_;
     std::vector<std::pair<std::uint64_t, send_window::entry>> settled_;  // acknowledged, rows not yet written
-    std::uint64_t next_ = 0;  // number of the next message, which is also its tag
+    std::uint64_t next_ = 0;      // number of the next message, which is also its tag
+    std::uint64_t prepared_ = 0;  // messages from next_ on that the link holds ready
     ns full_since_{0};
 };
 

@@ -11,6 +11,13 @@ using redis::when_lost;
 constexpr ns max_block = std::chrono::seconds{1};
 constexpr ns reply_margin = std::chrono::seconds{10};  // how much longer than its BLOCK a read may take
 
+// KEYS[1] stream, ARGV[1] group, ARGV[2] consumer. One step in the server: XGROUP DELCONSUMER forgets what is pending,
+// and a read that still waits in the server may be given entries at any moment.
+constexpr std::string_view leave_script = R"(
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
+return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+)";
+
 std::uint64_t key_of(stream_id id) noexcept {
     return id.ms * 0x9e3779b97f4a7c15ULL + id.seq;
 }
@@ -23,10 +30,8 @@ public:
     explicit read_op(redis_consumer_session& owner) : owner_(owner) {}
 
     void begin() override { parser.begin(kind == read_kind::claim ? entries_shape::claim : entries_shape::read); }
-    void status(std::string_view) override {}
     void error(std::string_view text) override { parser.error(text); }
     void string(std::string_view bytes) override { parser.string(bytes); }
-    void integer(std::int64_t) override {}
     void nil() override { parser.nil(); }
     void array(std::size_t elements) override { parser.array(elements); }
     void done(ns now) override { owner_.read_done(*this, now); }
@@ -43,12 +48,7 @@ private:
 class redis_consumer_session::ack_op final : public redis::reply_handler {
 public:
     ack_op(redis_consumer_session& owner, std::size_t count) : owner_(owner), count_(count) {}
-    void status(std::string_view) override {}
     void error(std::string_view text) override { error_ = std::string(text); }
-    void string(std::string_view) override {}
-    void integer(std::int64_t) override {}
-    void nil() override {}
-    void array(std::size_t) override {}
     void done(ns now) override {
         // NOGROUP: the group was removed, and with it what we owed it.
         if (!error_.empty() && !error_.starts_with("NOGROUP")) {
@@ -56,7 +56,6 @@ public:
         }
         owner_.acks_done(count_, now);
     }
-    void lost(const failure&) override {}
 
 private:
     redis_consumer_session& owner_;
@@ -67,18 +66,11 @@ private:
 class redis_consumer_session::setup_op final : public redis::reply_handler {
 public:
     explicit setup_op(redis_consumer_session& owner) : owner_(owner) {}
-    void status(std::string_view) override {}
     void error(std::string_view text) override {
         if (text.starts_with("BUSYGROUP")) return;  // it exists: what we want
         owner_.events_.dead(failure::of(errc::server_error, "cannot make the group " + owner_.options_.group + " of " +
                                                                 owner_.options_.topic + ": " + std::string(text)));
     }
-    void string(std::string_view) override {}
-    void integer(std::int64_t) override {}
-    void nil() override {}
-    void array(std::size_t) override {}
-    void done(ns) override {}
-    void lost(const failure&) override {}
 
 private:
     redis_consumer_session& owner_;
@@ -226,13 +218,13 @@ void redis_consumer_session::take_entries(read_op& op, ns now) {
     deliveries_.clear();
     for (const auto& e : parser.entries()) {
         if (again && held.contains(key_of(e.where))) continue;  // delivered, and still in the application's hands
-        const std::uint64_t tag = first_tag_ + hands_.size();
-        hands_.push_back({e.where, hand_state::held});
-        if (e.deleted) {  // nothing is left to deliver: acknowledge it away
+        if (e.deleted) {                                        // nothing is left to deliver
             ++trimmed_;
-            ack({&tag, 1});
+            ack_away(parser.name(e));
             continue;
         }
+        const std::uint64_t tag = first_tag_ + hands_.size();
+        hands_.push_back({e.where, hand_state::held});
         auto id = parser.id(e);
         if (id.empty()) id = id_in_payload(parser.payload(e));
         if (id.empty()) id = parser.name(e);
@@ -268,6 +260,20 @@ void redis_consumer_session::ack(std::span<const std::uint64_t> tags) {
         acker_.expect_reply(std::make_shared<ack_op>(*this, some.size()), session::no_deadline, when_lost::replay);
         ++requests_;
     }
+}
+
+void redis_consumer_session::leave() {
+    const std::string_view args[] = {"EVAL", leave_script, "1", options_.topic, options_.group, options_.name};
+    redis::append_command(acker_.commands(), args);
+    acker_.expect_reply(std::make_shared<redis::reply_handler>(), session::no_deadline, when_lost::fail);
+}
+
+// What was never delivered has no tag, and nobody waits for the reply.
+void redis_consumer_session::ack_away(std::string_view entry) {
+    const std::string_view args[] = {"XACK", options_.topic, options_.group, entry};
+    redis::append_command(acker_.commands(), args);
+    acker_.expect_reply(std::make_shared<redis::reply_handler>(), session::no_deadline, when_lost::replay);
+    ++requests_;
 }
 
 void redis_consumer_session::acks_done(std::size_t count, ns now) {

@@ -38,19 +38,6 @@ std::string bulk(std::string_view bytes) {
 
 }  // namespace
 
-// Trimming is a courtesy: its outcome changes nothing for the messages.
-class redis_producer_session::trim_reply final : public redis::reply_handler {
-public:
-    void status(std::string_view) override {}
-    void error(std::string_view) override {}
-    void string(std::string_view) override {}
-    void integer(std::int64_t) override {}
-    void nil() override {}
-    void array(std::size_t) override {}
-    void done(ns) override {}
-    void lost(const failure&) override {}
-};
-
 redis_producer_session::redis_producer_session(redis_producer_options options, redis::session& commands)
     : options_(std::move(options)), redis_(commands) {
     prefix_ = "*7\r\n" + bulk("XADD") + bulk(options_.topic) + bulk("*") + bulk("id");
@@ -58,7 +45,7 @@ redis_producer_session::redis_producer_session(redis_producer_options options, r
         const auto length = std::to_string(options_.max_len);
         const std::string_view args[] = {"EVAL", trim_script, "1", options_.topic, length};
         trim_command_ = redis::format_command(args);
-        trim_reply_ = std::make_shared<trim_reply>();
+        trim_reply_ = std::make_shared<redis::reply_handler>();  // its outcome changes nothing for the messages
     }
 }
 
@@ -73,6 +60,19 @@ void redis_producer_session::add(std::uint64_t tag, std::string_view id, std::st
         ++requests_;
         maybe_trim();
     }
+}
+
+bool redis_producer_session::prepare(std::uint64_t tag, std::string_view id, std::string_view payload) {
+    if (options_.batch > 1 || options_.max_len != 0) return false;
+    tags_.push_back(tag);
+    append_xadd(redis_.commands(), id, payload);
+    redis_.expect_held_reply(self());
+    return true;
+}
+
+void redis_producer_session::release(std::size_t messages) {
+    redis_.release(messages);
+    requests_ += messages;
 }
 
 template <class Out>

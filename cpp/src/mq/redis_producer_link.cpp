@@ -19,6 +19,10 @@ public:
     void send(std::uint64_t tag, std::string_view id, std::string_view payload) override {
         session_.add(tag, id, payload);
     }
+    bool prepare(std::uint64_t tag, std::string_view id, std::string_view payload) override {
+        return session_.prepare(tag, id, payload);
+    }
+    void release(std::size_t messages) override { session_.release(messages); }
     void end_batch() override { session_.end_batch(); }
     void flush() override { connection_->flush(); }
     void close() override {

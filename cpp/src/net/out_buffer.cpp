@@ -32,10 +32,11 @@ std::string_view out_buffer::piece(std::uint64_t from, std::uint64_t to) const n
     return {chunks_[index]->data() + at, n};
 }
 
-std::size_t out_buffer::gather(std::span<std::string_view> out) const noexcept {
+std::size_t out_buffer::gather(std::span<std::string_view> out, std::uint64_t until) const noexcept {
+    until = std::min(until, end());
     std::size_t n = 0;
-    for (std::uint64_t from = sent_; from < end() && n < out.size(); from += out[n++].size()) {
-        out[n] = piece(from, end());
+    for (std::uint64_t from = sent_; from < until && n < out.size(); from += out[n++].size()) {
+        out[n] = piece(from, until);
     }
     return n;
 }

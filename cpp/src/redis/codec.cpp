@@ -96,6 +96,10 @@ void decoder::reset() {
     state_->unexpected = false;
 }
 
+void decoder::divert(reply_visitor& rest) {
+    if (state_->visitor != nullptr) state_->visitor = &rest;
+}
+
 failure decoder::feed(std::span<const char> bytes, reply_source& replies) {
     state& s = *state_;
     s.replies = &replies;

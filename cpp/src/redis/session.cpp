@@ -5,15 +5,10 @@ namespace headrace::redis {
 namespace {
 
 // Takes the reply of a command whose caller has gone.
-class discard final : public reply_visitor {
-public:
-    void status(std::string_view) override {}
-    void error(std::string_view) override {}
-    void string(std::string_view) override {}
-    void integer(std::int64_t) override {}
-    void nil() override {}
-    void array(std::size_t) override {}
-};
+reply_visitor& nobody() {
+    static reply_visitor ignores_everything;
+    return ignores_everything;
+}
 
 constexpr ns mute_limit = std::chrono::seconds{1};
 
@@ -27,14 +22,9 @@ bool starts_with_any(std::string_view text, std::initializer_list<std::string_vi
 class session::greeting_reply final : public reply_visitor {
 public:
     explicit greeting_reply(session& owner) : owner_(owner) {}
-    void status(std::string_view) override {}
     void error(std::string_view text) override {
         owner_.greeting_errors_.push_back(owner_.greeting_names_[owner_.greeting_answered_] + ": " + std::string(text));
     }
-    void string(std::string_view) override {}
-    void integer(std::int64_t) override {}
-    void nil() override {}
-    void array(std::size_t) override {}
 
 private:
     session& owner_;
@@ -47,8 +37,22 @@ session::~session() = default;
 void session::expect_reply(std::shared_ptr<reply_handler> handler, ns deadline, when_lost policy,
                            std::uint32_t replies) {
     pending_.push_back({std::move(handler), command_begin_, out_.end(), deadline, policy, replies, 0});
-    command_begin_ = out_.end();
+    command_begin_ = ready_ = out_.end();
+    held_ = 0;
     earliest_deadline_ = std::min(earliest_deadline_, deadline);
+}
+
+void session::expect_held_reply(std::shared_ptr<reply_handler> handler) {
+    pending_.push_back({std::move(handler), command_begin_, out_.end(), no_deadline, when_lost::replay, 1, 0});
+    command_begin_ = out_.end();
+    ++held_;
+}
+
+void session::release(std::size_t requests) {
+    requests = std::min(requests, held_);
+    if (requests == 0) return;
+    held_ -= requests;
+    ready_ = pending_[pending_.size() - held_ - 1].end;
 }
 
 void session::on_connected(ns now) {
@@ -84,7 +88,7 @@ std::size_t session::gather(std::span<std::string_view> out) const {
     switch (state_) {
         case state::down: return 0;
         case state::greeting: return greeting_.gather(out);
-        case state::ready: return out_.gather(out);
+        case state::ready: return out_.gather(out, ready_);
     }
     return 0;
 }
@@ -99,13 +103,12 @@ void session::on_written(std::size_t bytes, ns now) {
 }
 
 reply_visitor* session::next_reply() {
-    static discard nobody;
     if (state_ == state::greeting) {
         return greeting_answered_ < greeting_names_.size() ? greeting_reply_.get() : nullptr;
     }
     if (pending_.empty() || pending_.front().end > out_.sent()) return nullptr;
     auto& handler = pending_.front().handler;
-    return handler ? static_cast<reply_visitor*>(handler.get()) : &nobody;
+    return handler ? static_cast<reply_visitor*>(handler.get()) : &nobody();
 }
 
 void session::reply_done() {
@@ -163,6 +166,9 @@ void session::drop_unless(Keep keep, const failure& unsent, const failure& sent)
     out_ = std::move(kept_bytes);
     pending_ = std::move(kept);
     command_begin_ = out_.end();
+    // Nothing drops a held command but giving up, which drops all.
+    held_ = std::min(held_, pending_.size());
+    ready_ = held_ == 0 ? out_.end() : pending_[pending_.size() - held_].begin;
     // Handlers may queue new commands, so they hear of it last.
     for (auto& [handler, was_written] : dropped) handler->lost(was_written ? sent : unsent);
 }
@@ -211,6 +217,10 @@ bool session::fail_expired(ns now) {
     }
     const auto late = failure::of(errc::maybe_executed, "no answer before the deadline; the command may have run");
     std::vector<std::shared_ptr<reply_handler>> expired;
+    // The first reply may have been read in part.
+    if (!pending_.empty() && pending_.front().deadline <= now && pending_.front().policy == when_lost::fail) {
+        decoder_.divert(nobody());
+    }
     for (auto& r : pending_) {
         if (r.handler && r.deadline <= now && r.policy == when_lost::fail) expired.push_back(std::move(r.handler));
     }

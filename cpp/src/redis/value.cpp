@@ -36,7 +36,7 @@ void value_builder::array(std::size_t elements) {
     v.type = value::kind::array;
     // A reserve is a courtesy: nothing points into `items` when it grows. A lying length must not claim memory
     // beyond this.
-    v.items.reserve(std::min<std::size_t>(elements, 1 << 16));
+    v.items.reserve(std::min<std::size_t>(elements, 1024));
     open_.push_back({&v, elements});
 }
 

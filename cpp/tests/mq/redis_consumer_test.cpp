@@ -242,6 +242,17 @@ TEST_F(redis_consumer, acknowledges_away_a_pending_entry_whose_content_is_gone) 
     EXPECT_THAT(got, IsEmpty());
     EXPECT_EQ(sent(acker), "XACK t g 1-0");
     EXPECT_EQ(consumer.dropped_by_broker(), 1U);
+
+    // It takes no tag: those of the application follow each other.
+    read_commands();
+    reply(entries({entry("2-0", "a")}));
+    EXPECT_THAT(got, ElementsAre("a again"));
+    EXPECT_EQ(last_tag, 0U);
+    const std::uint64_t tag = 0;
+    consumer.ack({&tag, 1});
+    EXPECT_EQ(sent(acker), "XACK t g 2-0");
+    EXPECT_FALSE(answer(acker, ":1\r\n:1\r\n", now));
+    EXPECT_THAT(confirmed, ElementsAre(0));
 }
 
 }  // namespace

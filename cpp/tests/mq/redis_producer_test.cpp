@@ -139,5 +139,29 @@ TEST_F(redis_producer, trims_now_and_then_only_when_asked) {
     EXPECT_EQ(trimming.acked().size(), 100U);
 }
 
+TEST_F(redis_producer, prepared_messages_leave_with_the_same_bytes_when_released) {
+    auto producer = with({"t"});
+    bring_up(session);
+    EXPECT_TRUE(producer.prepare(0, "a", "AA"));
+    EXPECT_TRUE(producer.prepare(1, "a", "AA"));
+    EXPECT_EQ(write_all(session), "");
+    EXPECT_EQ(producer.requests(), 0U);
+    producer.release(1);
+    EXPECT_EQ(write_all(session), xadd_a);
+    EXPECT_FALSE(answer(session, "$3\r\n1-0\r\n"));
+    producer.release(1);
+    EXPECT_EQ(write_all(session), xadd_a);
+    EXPECT_FALSE(answer(session, "$3\r\n2-0\r\n"));
+    EXPECT_EQ(producer.acked(), (tags{0, 1}));
+    EXPECT_EQ(producer.requests(), 2U);
+}
+
+TEST_F(redis_producer, batches_and_trimming_are_not_prepared) {
+    EXPECT_FALSE(with({"t", 2}).prepare(0, "a", "x"));
+    EXPECT_FALSE(with({"t", 0, 100}).prepare(0, "a", "x"));
+    bring_up(session);
+    EXPECT_EQ(write_all(session), "");
+}
+
 }  // namespace
 }  // namespace headrace::mq

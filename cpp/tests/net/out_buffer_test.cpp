@@ -35,6 +35,17 @@ TEST(out_buffer, gather_is_bounded_by_the_pieces_offered) {
     EXPECT_EQ(pieces[0].size() + pieces[1].size(), 2 * out_buffer::chunk_size);
 }
 
+TEST(out_buffer, gathers_only_what_lies_before_a_limit) {
+    out_buffer b;
+    b.append(std::string(out_buffer::chunk_size, 'x') + "yz");
+    b.mark_sent(1);
+    std::array<std::string_view, 4> pieces;
+    EXPECT_EQ(b.gather(pieces, 1), 0U);
+    EXPECT_EQ(b.gather(pieces, out_buffer::chunk_size + 1), 2U);
+    EXPECT_EQ(pieces[0].size(), out_buffer::chunk_size - 1);
+    EXPECT_EQ(pieces[1], "y");
+}
+
 TEST(out_buffer, rewind_sends_again_what_was_not_released) {
     out_buffer b;
     b.append("answered,");

@@ -22,37 +22,93 @@ TEST(redis_codec, pieces_make_the_same_bytes_as_hiredis) {
     EXPECT_EQ(out[0], format_command(args));
 }
 
-struct counting final : reply_source, reply_visitor {
-    reply_visitor* next_reply() override { return this; }
-    void reply_done() override { ++replies; }
-    void status(std::string_view) override {}
-    void error(std::string_view) override {}
-    void string(std::string_view bytes) override { total += bytes.size(); }
-    void integer(std::int64_t) override {}
-    void nil() override {}
-    void array(std::size_t) override {}
-    std::size_t replies = 0, total = 0;
+// Writes down what it is told, one word per call.
+struct listening final : reply_source, reply_visitor {
+    reply_visitor* next_reply() override { return expected-- == 0 ? nullptr : this; }
+    void reply_done() override { log += "."; }
+    void begin() override { log += "("; }
+    void status(std::string_view text) override { log += "+" + std::string(text) + " "; }
+    void error(std::string_view text) override { log += "-" + std::string(text) + " "; }
+    void string(std::string_view bytes) override {
+        log += bytes.size() < 20 ? "$" + std::string(bytes) + " " : "$" + std::to_string(bytes.size()) + " bytes ";
+    }
+    void integer(std::int64_t value) override { log += std::to_string(value) + " "; }
+    void nil() override { log += "nil "; }
+    void array(std::size_t elements) override { log += "*" + std::to_string(elements) + " "; }
+    std::size_t expected = 1000;
+    std::string log;
 };
 
-TEST(redis_codec, decodes_replies_larger_than_its_slices) {
-    const std::string body(1'000'000, 'x');
-    const std::string bytes = "$1000000\r\n" + body + "\r\n:1\r\n";
-    counting sink;
-    decoder d;
-    EXPECT_FALSE(d.feed(std::span(bytes.data(), bytes.size()), sink));
-    EXPECT_EQ(sink.replies, 2U);
-    EXPECT_EQ(sink.total, body.size());
+failure feed(decoder& d, std::string_view bytes, reply_source& to) {
+    return d.feed(std::span(bytes.data(), bytes.size()), to);
 }
 
-TEST(redis_codec, refuses_what_is_not_a_reply_and_starts_afresh_after_reset) {
-    counting sink;
+// What arrives in one piece, and what arrives in pieces of `size` bytes.
+std::string heard(std::string_view bytes, std::size_t size) {
+    listening sink;
     decoder d;
-    const std::string nonsense = "GET / HTTP/1.1\r\n\r\n";
-    EXPECT_EQ(d.feed(std::span(nonsense.data(), nonsense.size()), sink).code, errc::protocol_error);
+    for (std::size_t at = 0; at < bytes.size(); at += size) {
+        if (auto bad = feed(d, bytes.substr(at, size), sink)) return sink.log + bad.message;
+    }
+    return sink.log;
+}
+
+TEST(redis_codec, hands_out_replies_of_every_kind_however_they_are_torn) {
+    const std::string_view bytes =
+        "+OK\r\n-ERR no\r\n:-12\r\n:9223372036854775807\r\n$3\r\na\r\n\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n"
+        "*3\r\n*2\r\n:1\r\n*1\r\n$1\r\nx\r\n*0\r\n+a\rb\r\n";
+    const std::string expected =
+        "(+OK .(-ERR no .(-12 .(9223372036854775807 .($a\r\n .($ .(nil .(nil .(*0 ."
+        "(*3 *2 1 *1 $x *0 +a\rb .";
+    for (std::size_t size = 1; size <= bytes.size(); ++size) EXPECT_EQ(heard(bytes, size), expected) << size;
+}
+
+TEST(redis_codec, refuses_what_is_not_a_reply) {
+    for (const std::string_view bytes : {"GET / HTTP/1.1\r\n\r\n", ":1x\r\n", "$-2\r\n"}) {
+        listening sink;
+        decoder d;
+        EXPECT_EQ(feed(d, bytes, sink).code, errc::protocol_error) << bytes;
+        EXPECT_NE(heard(bytes, 1).find("bad reply"), std::string::npos) << bytes;
+    }
+}
+
+TEST(redis_codec, refuses_a_reply_that_nobody_expects) {
+    listening sink;
+    sink.expected = 1;
+    decoder d;
+    EXPECT_EQ(feed(d, "+a\r\n+b\r\n", sink).message, "the server sent a reply to no command");
+    EXPECT_EQ(sink.log, "(+a .");
+}
+
+TEST(redis_codec, the_rest_of_a_reply_can_be_diverted) {
+    listening sink;
+    reply_visitor nobody;
+    decoder d;
+    EXPECT_FALSE(feed(d, "*2\r\n:1\r\n", sink));
+    d.divert(nobody);
+    EXPECT_FALSE(feed(d, ":2\r\n:3\r\n", sink));
+    d.divert(nobody);
+    EXPECT_FALSE(feed(d, ":4\r\n", sink));
+    EXPECT_EQ(sink.log, "(*2 1 .(3 .(4 .");
+}
+
+TEST(redis_codec, decodes_replies_larger_than_any_read) {
+    const std::string bytes = "$1000000\r\n" + std::string(1'000'000, 'x') + "\r\n:1\r\n";
+    for (const std::size_t size : {std::size_t{1000}, std::size_t{65536}, bytes.size()}) {
+        EXPECT_EQ(heard(bytes, size), "($1000000 bytes .(1 .");
+    }
+}
+
+TEST(redis_codec, starts_afresh_after_reset) {
+    listening sink;
+    decoder d;
+    EXPECT_FALSE(feed(d, "*3\r\n$5\r\nab", sink));
     d.reset();
-    const std::string fine = "+OK\r\n";
-    EXPECT_FALSE(d.feed(std::span(fine.data(), fine.size()), sink));
-    EXPECT_EQ(sink.replies, 1U);
+    EXPECT_FALSE(feed(d, "+OK\r\n", sink));
+    EXPECT_TRUE(feed(d, "?\r\n", sink));
+    d.reset();
+    EXPECT_FALSE(feed(d, "+OK\r\n", sink));
+    EXPECT_EQ(sink.log, "(*3 (+OK .(+OK .");
 }
 
 }  // namespace

@@ -186,5 +186,84 @@ TEST(redis_session, giving_up_fails_everything_exactly_once) {
     EXPECT_EQ(s.pending(), 0U);
 }
 
+// The late reply of an expired command may have been read in part when its caller goes.
+TEST(redis_session, a_caller_that_goes_in_the_middle_of_its_reply_hears_nothing_more) {
+    session s({});
+    bring_up(s);
+    auto a = std::make_shared<logging_handler>();
+    s.commands().append("a");
+    s.expect_reply(a, 5ms, when_lost::fail);
+    const auto b = send(s, "b");
+    write_all(s);
+    EXPECT_FALSE(answer(s, "*2\r\n:1\r\n", 1ms));
+    s.on_tick(6ms);
+    EXPECT_EQ(a->log, (log{"begin", "*2", ":1", "lost: " + make_error_code(errc::maybe_executed).message()}));
+    EXPECT_EQ(a.use_count(), 1);
+    a.reset();
+    EXPECT_FALSE(answer(s, ":2\r\n:3\r\n", 7ms));
+    EXPECT_EQ(b->log, (log{"begin", ":3", "done"}));
+}
+
+struct held_commands : testing::Test {
+    std::shared_ptr<logging_handler> hold(std::string_view command) {
+        auto handler = std::make_shared<logging_handler>();
+        s.commands().append(command);
+        s.expect_held_reply(handler);
+        return handler;
+    }
+    session s{session_options{}};
+};
+
+TEST_F(held_commands, leave_when_they_are_released_and_not_before) {
+    bring_up(s);
+    const auto a = hold("a"), b = hold("b");
+    hold("c");
+    EXPECT_EQ(write_all(s), "");
+    s.release(2);
+    EXPECT_EQ(write_all(s), "ab");
+    EXPECT_EQ(s.held(), 1U);
+    EXPECT_FALSE(answer(s, "+1\r\n+2\r\n"));
+    EXPECT_EQ(a->log, (log{"begin", "+1", "done"}));
+    EXPECT_EQ(b->log, (log{"begin", "+2", "done"}));
+    EXPECT_EQ(answer(s, "+3\r\n").code, errc::protocol_error) << "a held command is not owed a reply";
+    s.release(100);
+    EXPECT_EQ(write_all(s), "c");
+}
+
+TEST_F(held_commands, go_before_an_ordinary_command_that_follows_them) {
+    bring_up(s);
+    hold("a");
+    send(s, "b");
+    EXPECT_EQ(write_all(s), "ab");
+    EXPECT_EQ(s.held(), 0U);
+}
+
+TEST_F(held_commands, stay_held_when_the_connection_is_lost) {
+    bring_up(s);
+    send(s, "lost");
+    const auto sent = hold("sent");
+    const auto kept = hold("kept");
+    s.release(1);
+    EXPECT_EQ(write_all(s), "lostsent");
+    s.on_lost(failure::of(errc::connection_failed, "reset"));
+    bring_up(s);
+    EXPECT_EQ(write_all(s), "sent");
+    EXPECT_FALSE(answer(s, "+1\r\n"));
+    s.release(1);
+    EXPECT_EQ(write_all(s), "kept");
+    EXPECT_FALSE(answer(s, "+2\r\n"));
+    EXPECT_EQ(sent->log, (log{"begin", "+1", "done"}));
+    EXPECT_EQ(kept->log, (log{"begin", "+2", "done"}));
+    EXPECT_EQ(s.replayed(), 1U);
+}
+
+TEST_F(held_commands, fail_as_never_sent_when_nobody_connects_again) {
+    bring_up(s);
+    const auto a = hold("a");
+    s.on_given_up(failure::of(errc::closed, "closed"));
+    EXPECT_EQ(a->log, (log{"lost: " + make_error_code(errc::closed).message()}));
+    EXPECT_EQ(s.held(), 0U);
+}
+
 }  // namespace
 }  // namespace headrace::redis

@@ -1,7 +1,8 @@
 """Runs one contender once, on a private Redis, checks what it claims, and says what it cost.
 
 Every run of a producer or a pair has a fresh server, so that no run pays for the memory or the disk writes of
-the one before. Consumers drain the same stored stream, each run as a new group.
+the one before. Consumers drain the same stored stream, each run as a new group. Producers that take turns in
+slices share a server, so that they also share the disk's mood of that minute; each slice has its own stream.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparison.child import Child, Figures, Finished, RunFailed, figures_from_csv, figures_from_summary
 from comparison.contenders import CONTENDERS, Contender, Job
+from comparison.figures import Figures, figures_from_csv, figures_from_summary
 from comparison.settings import Group, Settings
+from headrace.experiment.side_by_side.child import Child, Finished, RunFailed
 from headrace.servers import RedisServer
 
 TOPIC = "bench"
@@ -47,6 +49,7 @@ class Sample:
     cpu_us: float  #: client, start-up taken off
     whole_cpu_us: float  #: client, start-up included
     server_cpu_us: float
+    server_writes: float | None = None  #: write calls of the server per 1000 messages: its event loop turns, twice
 
 
 class Bench:
@@ -89,13 +92,19 @@ class Bench:
     def produce(self, group: Group, who: Contender, startup: Startup) -> Sample:
         """Send `count` messages to an empty server."""
         with self.server(group) as server:
-            cpu = server.cpu_seconds()
-            end = self._child(who.produce(self.job(group, server, group.count)), "producer").wait()
-            cpu = server.cpu_seconds() - cpu
-            _require_length(server, who, group.count)
-            _require_entry(server, who, self._settings.size)
-            figures = self._figures(who, end, group.count)
-        return _sample(figures, end, cpu, startup)
+            return self.produce_on(group, who, startup, server)
+
+    def produce_on(self, group: Group, who: Contender, startup: Startup, server: RedisServer) -> Sample:
+        """Send `count` messages to a stream that does not exist; it is removed again."""
+        cpu, writes = server.cpu_seconds(), _write_calls(server)
+        end = self._child(who.produce(self.job(group, server, group.count)), "producer").wait()
+        cpu, writes = server.cpu_seconds() - cpu, _write_calls(server) - writes
+        _require_length(server, who, group.count)
+        _require_entry(server, who, self._settings.size)
+        figures = self._figures(who, end, group.count)
+        server.call("DEL", TOPIC)
+        _settle(server)
+        return _sample(figures, end, cpu, startup, writes)
 
     def fill(self, group: Group, server: RedisServer) -> None:
         """Store the stream that consumers will drain, by the quickest producer there is."""
@@ -164,7 +173,7 @@ class Bench:
         return figures
 
 
-def _sample(figures: Figures, end: Finished, server_cpu_s: float, startup: Startup) -> Sample:
+def _sample(figures: Figures, end: Finished, server_cpu_s: float, startup: Startup, writes: int = 0) -> Sample:
     n = figures.messages
     working = end.wall_s - startup.wall_s
     return Sample(
@@ -175,7 +184,18 @@ def _sample(figures: Figures, end: Finished, server_cpu_s: float, startup: Start
         cpu_us=(end.cpu_s - startup.cpu_s) / n * 1e6,
         whole_cpu_us=end.cpu_s / n * 1e6,
         server_cpu_us=server_cpu_s / n * 1e6,
+        server_writes=writes / n * 1e3 if writes > 0 else None,
     )
+
+
+def _write_calls(server: RedisServer) -> int:
+    """Write calls of the server so far; 0 where the kernel does not count them."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{server.pid}/io").read_text().splitlines():
+            name, _, value = line.partition(": ")
+            if name == "syscw":
+                return int(value)
+    return 0
 
 
 def _require(condition: bool, otherwise: str) -> None:

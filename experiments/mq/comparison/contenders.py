@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from comparison.build import PEERS, ROOT, Missing, compiled
+from headrace.experiment.side_by_side.bars import OURS
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,6 @@ def commands(who: Contender, kind: str, job: Job) -> list[str]:
     return [line.replace(sys.executable, "python").replace(f"{ROOT}/", "") for line in lines]
 
 
-OURS = "headrace"
 CONTENDERS = (
     Contender(OURS, _ours("producer"), _ours("consumer"), True, _ours_missing),
     Contender(

@@ -8,18 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from headrace.experiment.side_by_side.bars import Bar
+
 T = TypeVar("T")
 KINDS = ("producer", "consumer", "pair", "inproc")
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A demand on the median of `metric`, of headrace alone or divided by that of the rival `over`."""
-
-    metric: str
-    over: str | None = None
-    at_least: float | None = None
-    at_most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -33,12 +25,15 @@ class Group:
     window: int = 1000
     read: int = 100
     latency: bool = False
+    slices: int = 0  #: producers: this many short turns of each contender on one server, judged in pairs
     command: list[str] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"group {self.name}: kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        if self.slices and self.kind != "producer":
+            raise ValueError(f"group {self.name}: only producers can take turns in slices")
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ def load(path: Path) -> Settings:
 
 def quick(settings: Settings) -> Settings:
     """The same with one round of a hundredth of the messages (at least 200): a smoke test, no measurement."""
-    groups = [dataclasses.replace(g, count=max(200, g.count // 100)) for g in settings.groups]
+    groups = [dataclasses.replace(g, count=max(200, g.count // 100), slices=min(g.slices, 1)) for g in settings.groups]
     return dataclasses.replace(settings, rounds=1, groups=groups)
 
 

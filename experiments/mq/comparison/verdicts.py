@@ -1,104 +1,26 @@
-"""Medians, ratios and bars, and the table that shows them."""
+"""The columns of the table, and everything that was measured as JSON."""
 
 from __future__ import annotations
 
 import dataclasses
-import statistics
-from dataclasses import dataclass
 
 from comparison.bench import Sample
-from comparison.contenders import OURS
-from comparison.settings import Bar, Group
+from comparison.settings import Group
+from headrace.experiment.side_by_side.bars import Verdict
+from headrace.experiment.side_by_side.tables import Shown
 
 Samples = dict[str, list[Sample]]  # contender -> one sample per round
 
-
-@dataclass(frozen=True)
-class Spread:
-    """Median and extremes of one figure over the rounds."""
-
-    median: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How a bar was met. `rounds` is the spread of the per-round values, `value` the one that counts."""
-
-    demand: str
-    value: float
-    rounds: Spread
-    reached: bool
-
-
-def values(samples: list[Sample], metric: str) -> list[float]:
-    """The figure `metric` of each round that has it."""
-    found = [getattr(s, metric) for s in samples]
-    return [v for v in found if v is not None]
-
-
-def spread(numbers: list[float]) -> Spread:
-    """Median and extremes of at least one number."""
-    return Spread(statistics.median(numbers), min(numbers), max(numbers))
-
-
-def judge(bar: Bar, samples: Samples) -> Verdict | None:
-    """Whether `bar` is reached; None when somebody it speaks of did not run."""
-    ours = values(samples.get(OURS, []), bar.metric)
-    theirs = values(samples.get(bar.over, []), bar.metric) if bar.over else [1.0] * len(ours)
-    if not ours or len(theirs) != len(ours):
-        return None
-    value = statistics.median(ours) / statistics.median(theirs)
-    per_round = spread([a / b for a, b in zip(ours, theirs, strict=True)])
-    low_enough = bar.at_most is None or value <= bar.at_most
-    high_enough = bar.at_least is None or value >= bar.at_least
-    return Verdict(demand(bar), value, per_round, low_enough and high_enough)
-
-
-def demand(bar: Bar) -> str:
-    """The bar in words."""
-    parts = [f">= {bar.at_least:g}"] if bar.at_least is not None else []
-    parts += [f"<= {bar.at_most:g}"] if bar.at_most is not None else []
-    return f"{bar.metric} {' and '.join(parts)}" + (f" x {bar.over}" if bar.over else "")
-
-
-_COLUMNS = (
-    ("messages/s", "rate", "{:,.0f}"),
-    ("program/s", "program_rate", "{:,.0f}"),
-    ("p50 us", "p50_us", "{:,.1f}"),
-    ("p99 us", "p99_us", "{:,.1f}"),
-    ("client us/msg", "cpu_us", "{:.2f}"),
-    ("with start-up", "whole_cpu_us", "{:.2f}"),
-    ("server us/msg", "server_cpu_us", "{:.2f}"),
+COLUMNS = (
+    Shown("messages/s", "rate", "{:,.0f}"),
+    Shown("program/s", "program_rate", "{:,.0f}"),
+    Shown("p50 us", "p50_us", "{:,.1f}"),
+    Shown("p99 us", "p99_us", "{:,.1f}"),
+    Shown("client us/msg", "cpu_us", "{:.2f}"),
+    Shown("with start-up", "whole_cpu_us", "{:.2f}"),
+    Shown("server us/msg", "server_cpu_us", "{:.2f}"),
+    Shown("writes/1000", "server_writes", "{:.1f}"),
 )
-
-
-def table(samples: Samples) -> str:
-    """One line per contender: medians, and the extremes of the rate."""
-    head = ["contender", *(title for title, _, _ in _COLUMNS)]
-    head.insert(2, "min - max")
-    rows = [head]
-    for name, runs in samples.items():
-        row = [name]
-        for _, metric, form in _COLUMNS:
-            found = values(runs, metric)
-            row.append(form.format(spread(found).median) if found else "-")
-        rate = spread(values(runs, "rate"))
-        row.insert(2, f"{rate.low:,.0f} - {rate.high:,.0f}")
-        rows.append(row)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  " + "  ".join(cells))
-    return "\n".join(lines)
-
-
-def verdict_line(v: Verdict) -> str:
-    """One bar in one line."""
-    word = "reached" if v.reached else "MISSED "
-    return f"  {word}  {v.demand}: {v.value:,.3f} (per round {v.rounds.low:,.3f} - {v.rounds.high:,.3f})"
 
 
 def as_json(group: Group, samples: Samples, verdicts: list[Verdict]) -> dict[str, object]:

@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-_COLUMNS = (  # summary column, heading, digits
-    ("sent", "sent", 0),
-    ("lost", "lost", 0),
-    ("duplicated", "dup", 0),
-    ("processing_latency_p50", "latency\np50 ms", 3),
-    ("processing_latency_p99", "\np99 ms", 3),
-    ("send_time_p50", "send\np50 ms", 3),
-    ("send_time_p99", "\np99 ms", 3),
-    ("acked_rate", "acked\n/s", 0),
-    ("received_rate", "received\n/s", 0),
-)
-
 
 def register(app: typer.Typer) -> None:
     app.command("run", epilog="Example: headrace run experiments/mq/quickstart.toml --set size=100")(run)
@@ -123,10 +111,11 @@ def _for_programs(done: Run) -> dict[str, Any]:
 
 def _show(done: Run) -> None:
     rows = []
+    shown = done.figures.shown
     for case in done.cases:
         summary = case.summary
-        rows.append([case.label, *(quantity(summary[c], digits) for c, _, digits in _COLUMNS), case.verdict.upper()])
-    table(["case", *(heading for _, heading, _ in _COLUMNS), "verdict"], rows)
+        rows.append([case.label, *(quantity(summary[s.column], s.digits) for s in shown), case.verdict.upper()])
+    table(["case", *(s.heading for s in shown), "verdict"], rows)
     print(f"\n{done.verdict.upper()}")
     for text in done.reasons:
         print(f"  {text}")

@@ -1,38 +1,24 @@
-"""Running one case: children up, everybody starts at one moment, watch, drain, stop, say what happened."""
+"""Running one message-queue case: children up, everybody starts at one moment, watch, drain, stop, report."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from headrace.experiment.broker import Broker
-from headrace.experiment.fleet import Fleet, Program
+from headrace.experiment.fleet import POLL_S, Fleet, Program
 from headrace.experiment.flow import CaseFlow, FlowOptions, Step, Totals
 from headrace.experiment.interrupt import Interrupt
 from headrace.experiment.mq_case import MqCase
-from headrace.experiment.progress import Progress
+from headrace.experiment.part import Setting
 from headrace.experiment.series import Series
 
 GROUP = "headrace"
+PROGRAMS = "headrace.mq.programs"  #: where the children find ProduceProgram and ConsumeProgram
 _CONNECT_TIMEOUT_S = 60.0
-_POLL_S = 0.05
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a case needs from the run around it."""
-
-    segments: Path  #: folder for the native recorders
-    anchor: tuple[int, int]  #: (monotonic ns, epoch ns) of the run
-    seed: int
-    append_series: Callable[[Mapping[str, Any]], None]
-    progress: Progress
-    interrupt: Interrupt
-    module: str = "headrace.mq.programs"  #: where the children find ProduceProgram and ConsumeProgram
 
 
 @dataclass(frozen=True)
@@ -54,7 +40,7 @@ def run_case(case: MqCase, broker: Broker, setting: Setting) -> Outcome:
     interval_s = min(max(0.0025 * len(plans), 0.05), 0.5)  # hundreds of children must not wake up too often
     flow = CaseFlow(FlowOptions(case.timeout, silence=case.claim_idle + 10.0))
     flow.options.quiet = max(flow.options.quiet, 3 * interval_s)
-    with Fleet(plans, module=setting.module, interval_s=interval_s) as fleet:
+    with Fleet(plans, module=setting.module or PROGRAMS, interval_s=interval_s) as fleet:
         series = Series(
             setting.append_series,
             asked_rate=case.rate,
@@ -119,18 +105,8 @@ def _consumer(case: MqCase, url: str, topic: str, setting: Setting, number: int)
 
 def _connected(fleet: Fleet, flow: CaseFlow, interrupt: Interrupt) -> bool:
     """Waits until every child is connected; False when that failed, with the reason in ``flow.failures``."""
-    deadline = time.monotonic() + _CONNECT_TIMEOUT_S
-    while not fleet.all_ready:
-        fleet.poll(_POLL_S)
-        if interrupt.requested:
-            flow.failures.append("interrupted")
-        elif fleet.problems:
-            fleet.poll(_POLL_S)  # more may be about to say the same
-        elif time.monotonic() > deadline:
-            flow.failures.append(f"the programs were not connected after {_CONNECT_TIMEOUT_S:g} s")
-        if flow.failures or fleet.problems:
-            return False
-    return True
+    flow.failures += fleet.await_ready(interrupt, _CONNECT_TIMEOUT_S)
+    return fleet.all_ready and not flow.failures and not fleet.problems
 
 
 def _drive(fleet: Fleet, flow: CaseFlow, setting: Setting, series: Series, backlog: Callable[[], int | None]) -> None:
@@ -138,7 +114,7 @@ def _drive(fleet: Fleet, flow: CaseFlow, setting: Setting, series: Series, backl
     flow.begin(at_ns / 1e9)
     fleet.start(at_ns)
     while True:
-        fleet.poll(_POLL_S)
+        fleet.poll(POLL_S)
         now, totals = time.monotonic(), fleet.totals()
         if fleet.problems and not flow.failures:
             flow.fail(now, fleet.problems[0])

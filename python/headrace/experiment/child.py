@@ -28,7 +28,7 @@ class RunnerGone(Exception):
     """Standard input ended."""
 
 
-class _Pipe:
+class Pipe:
     """Lines of JSON on two file descriptors."""
 
     def __init__(self, inward: int, outward: int) -> None:
@@ -99,18 +99,18 @@ def _closing_error(program: Any) -> str | None:
     try:
         program.close()
     except Exception as error:
-        return _one_line(error)
+        return one_line(error)
     return None
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     from headrace.errors import HeadraceError
 
     return text if isinstance(error, HeadraceError) and text else f"{type(error).__name__}: {text}"
 
 
-def _watch(pipe: _Pipe, programs: _Programs, interval_s: float) -> None:
+def _watch(pipe: Pipe, programs: _Programs, interval_s: float) -> None:
     """Reports until every program has finished; a request to stop is passed on."""
     last: Any = None
     while True:
@@ -125,7 +125,7 @@ def _watch(pipe: _Pipe, programs: _Programs, interval_s: float) -> None:
             last = (stats, finished)
 
 
-def serve(pipe: _Pipe) -> int:
+def serve(pipe: Pipe) -> int:
     """The life of a child: connect, wait for the start, report, close. Returns the exit status."""
     config = pipe.receive(None)
     assert config is not None
@@ -133,7 +133,7 @@ def serve(pipe: _Pipe) -> int:
         programs = _Programs(config)
         programs.connect()
     except Exception as error:
-        pipe.send(event="failed", error=_one_line(error))
+        pipe.send(event="failed", error=one_line(error))
         return 1
     pipe.send(event="ready", pid=os.getpid())
     try:
@@ -159,7 +159,7 @@ def main() -> int:
     outward = os.dup(1)
     os.dup2(2, 1)
     try:
-        return serve(_Pipe(0, outward))
+        return serve(Pipe(0, outward))
     except (RunnerGone, BrokenPipeError):
         return 1
 

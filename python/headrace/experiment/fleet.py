@@ -24,9 +24,11 @@ from typing import Any, Self
 
 from headrace.errors import InvalidArgument
 from headrace.experiment.flow import Totals
+from headrace.experiment.interrupt import Interrupt
 from headrace.servers.launch import tied
 from headrace.servers.usage import Usage, process_usage
 
+POLL_S = 0.05  #: how long the runner waits for the children's next word
 _TAIL_LINES = 5
 _SPARE_FILES = 128
 
@@ -35,7 +37,7 @@ _SPARE_FILES = 128
 class Program:
     """One ProduceProgram or ConsumeProgram to run in a child."""
 
-    kind: str  #: "produce" or "consume"
+    kind: str  #: "produce" or "consume", or what another kind of child calls it
     args: dict[str, Any]
 
 
@@ -63,11 +65,22 @@ class Child:
 
 
 class Fleet:
-    """Starts one child per entry of ``plans`` (a label and its programs)."""
+    """Starts one child per entry of ``plans`` (a label and its programs).
 
-    def __init__(self, plans: Sequence[tuple[str, Sequence[Program]]], *, module: str, interval_s: float) -> None:
+    ``module`` is where children find their programs; ``child`` is what they are: a module that is run and
+    speaks as ``headrace.experiment.child`` does.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[tuple[str, Sequence[Program]]],
+        *,
+        module: str,
+        interval_s: float,
+        child: str = "headrace.experiment.child",
+    ) -> None:
         self.problems: list[str] = []
-        self._module, self._interval_s = module, interval_s
+        self._module, self._interval_s, self._child = module, interval_s, child
         self._selector = selectors.DefaultSelector()
         self._stack = contextlib.ExitStack()
         self._children: list[Child] = []
@@ -101,6 +114,20 @@ class Fleet:
         """Takes in what children have said; waits up to ``timeout`` seconds for the first word."""
         for key, _ in self._selector.select(timeout):
             self._read(key.data)
+
+    def await_ready(self, interrupt: Interrupt, timeout: float) -> list[str]:
+        """Waits until every child is ready; otherwise says why not, unless that is in ``problems`` already."""
+        deadline = time.monotonic() + timeout
+        while not self.all_ready:
+            self.poll(POLL_S)
+            if interrupt.requested:
+                return ["interrupted"]
+            if self.problems:
+                self.poll(POLL_S)  # more may be about to say the same
+                return []
+            if time.monotonic() > deadline:
+                return [f"the programs were not connected after {timeout:g} s"]
+        return []
 
     def start(self, at_ns: int) -> None:
         """Everybody begins at monotonic time ``at_ns``."""
@@ -157,7 +184,7 @@ class Fleet:
 
     def _start(self, label: str, programs: Sequence[Program]) -> None:
         errors_file = self._scratch / f"{len(self._children)}.err"
-        argv = tied([sys.executable, "-m", "headrace.experiment.child"])
+        argv = tied([sys.executable, "-m", self._child])
         with errors_file.open("wb") as stderr:
             # A process group of its own: Ctrl-C in the terminal reaches the runner only.
             process = subprocess.Popen(

@@ -39,6 +39,20 @@ class Totals:
     receive_acked: int = 0
     redelivered: int = 0
 
+    def running(self) -> dict[str, int]:
+        return {"sent": self.sent, "acked": self.acked, "received": self.received}
+
+    def finished(self) -> int:
+        return self.receive_acked
+
+    def aside(self) -> str:
+        backlog = max(0, self.acked - self.received)
+        return f"backlog {backlog:,}" + (f"  errors {self.failed:,}" if self.failed else "")
+
+    def __str__(self) -> str:
+        text = f"{self.sent:,} sent, {self.acked:,} acknowledged, {self.received:,} received"
+        return text + (f", {self.failed:,} failed" if self.failed else "")
+
 
 @dataclass
 class FlowOptions:

@@ -101,3 +101,6 @@ class MqCase:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def describe(self) -> str:
+        return f"{self.total:,} messages of {self.size:,} B from {self.producers} to {self.consumers}"

@@ -7,12 +7,12 @@ alike.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from headrace.errors import InvalidArgument
-from headrace.experiment.mq_case import MqCase
+from headrace.experiment.part import Case, part
 from headrace.experiment.spec import CaseSpec, Spec
 
 _MOST_CASES = 10_000
@@ -25,7 +25,7 @@ class PlannedCase:
     name: str
     repeat: int
     expect: str
-    settings: MqCase
+    settings: Case
 
 
 def plan(spec: Spec, *, repeat: int | None = None) -> list[PlannedCase]:
@@ -33,7 +33,8 @@ def plan(spec: Spec, *, repeat: int | None = None) -> list[PlannedCase]:
     times = spec.repeat if repeat is None else repeat
     if times < 1:
         raise InvalidArgument(f"repeat must be a whole number from 1, not {times}")
-    expanded = [item for case in spec.cases for item in _expand(spec.source, case)]
+    make = part(spec.part).case
+    expanded = [item for case in spec.cases for item in _expand(spec.source, case, make)]
     if len(expanded) * times > _MOST_CASES:
         raise InvalidArgument(f"{spec.source}: {len(expanded) * times} cases; at most {_MOST_CASES} in one run")
     return [
@@ -41,7 +42,7 @@ def plan(spec: Spec, *, repeat: int | None = None) -> list[PlannedCase]:
     ]
 
 
-def _expand(source: str, case: CaseSpec) -> Iterator[tuple[str, str, MqCase]]:
+def _expand(source: str, case: CaseSpec, make: Callable[..., Case]) -> Iterator[tuple[str, str, Case]]:
     flat = dict(_flatten(case.settings))
     axes = [[(key, v) for v in value] for key, value in flat.items() if isinstance(value, list)]
     fixed = {key: value for key, value in flat.items() if not isinstance(value, list)}
@@ -49,7 +50,7 @@ def _expand(source: str, case: CaseSpec) -> Iterator[tuple[str, str, MqCase]]:
         label = ",".join(f"{key.rpartition('.')[2]}={_short(value)}" for key, value in point)
         name = f"{case.name},{label}" if label else case.name
         try:
-            settings = MqCase(**_nest({**fixed, **dict(point)}))
+            settings = make(**_nest({**fixed, **dict(point)}))
         except InvalidArgument as error:
             raise InvalidArgument(f"{source}: case {name!r}: {error}") from None
         yield name, case.expect, settings

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
-
-from headrace.experiment.flow import Totals
-from headrace.experiment.planning import PlannedCase
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from rich.live import Live
 
+    from headrace.experiment.planning import PlannedCase
+
 _REFRESH_S = 0.1
 _RATE_WINDOW_S = 0.5
+
+
+class Counts(Protocol):
+    """What has been counted so far in a case. Never changes; the next one is a new object."""
+
+    def running(self) -> Mapping[str, int]:
+        """Counters by name whose rates are worth a look."""
+        ...
+
+    def finished(self) -> int:
+        """How much of the case's total is finished."""
+        ...
+
+    def aside(self) -> str:
+        """What else stands in the live line: ``backlog 12``."""
+        ...
+
+    def __str__(self) -> str:
+        """The final counts in words."""
+        ...
 
 
 class Progress:
@@ -25,9 +45,9 @@ class Progress:
 
     def begin(self, case: PlannedCase, number: int, of: int) -> None: ...
 
-    def update(self, elapsed: float, totals: Totals) -> None: ...
+    def update(self, elapsed: float, counts: Counts) -> None: ...
 
-    def end(self, elapsed: float, totals: Totals, problems: list[str]) -> None: ...
+    def end(self, elapsed: float, counts: Counts, problems: list[str]) -> None: ...
 
     def __enter__(self) -> Self:
         return self
@@ -42,11 +62,10 @@ class Lines(Progress):
 
     def begin(self, case: PlannedCase, number: int, of: int) -> None:
         self._label = label(case, number, of)
-        s = case.settings
-        self._say(f"{self._label}: {s.total:,} messages of {s.size:,} B from {s.producers} to {s.consumers}")
+        self._say(f"{self._label}: {case.settings.describe()}")
 
-    def end(self, elapsed: float, totals: Totals, problems: list[str]) -> None:
-        self._say(f"{self._label}: {elapsed:.1f} s, {counts(totals)}")
+    def end(self, elapsed: float, counts: Counts, problems: list[str]) -> None:
+        self._say(f"{self._label}: {elapsed:.1f} s, {counts}")
         for problem in problems:
             self._say(f"{self._label}: {problem}")
 
@@ -62,7 +81,7 @@ class LiveLine(Lines):
         self._live: Live | None = None
         self._total = 0
         self._shown_at = 0.0
-        self._past: list[tuple[float, Totals]] = []
+        self._past: list[tuple[float, Counts]] = []
 
     def begin(self, case: PlannedCase, number: int, of: int) -> None:
         from rich.console import Console
@@ -74,19 +93,19 @@ class LiveLine(Lines):
         self._live = Live("", console=Console(stderr=True), auto_refresh=False, transient=True)
         self._live.start()
 
-    def update(self, elapsed: float, totals: Totals) -> None:
+    def update(self, elapsed: float, counts: Counts) -> None:
         from rich.text import Text
 
         now = time.monotonic()
         if self._live is None or now - self._shown_at < _REFRESH_S:
             return
         self._shown_at = now
-        self._past = [*(p for p in self._past if elapsed - p[0] <= 2 * _RATE_WINDOW_S), (elapsed, totals)]
-        self._live.update(Text(self._text(elapsed, totals), no_wrap=True, overflow="ellipsis"), refresh=True)
+        self._past = [*(p for p in self._past if elapsed - p[0] <= 2 * _RATE_WINDOW_S), (elapsed, counts)]
+        self._live.update(Text(self._text(elapsed, counts), no_wrap=True, overflow="ellipsis"), refresh=True)
 
-    def end(self, elapsed: float, totals: Totals, problems: list[str]) -> None:
+    def end(self, elapsed: float, counts: Counts, problems: list[str]) -> None:
         self._stop()
-        super().end(elapsed, totals, problems)
+        super().end(elapsed, counts, problems)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,29 +117,19 @@ class LiveLine(Lines):
             self._live.stop()
             self._live = None
 
-    def _text(self, elapsed: float, totals: Totals) -> str:
-        then, before = self._past[0]
+    def _text(self, elapsed: float, counts: Counts) -> str:
+        then, earlier = self._past[0]
         span = max(elapsed - then, 1e-9)
-        rates = [
-            f"{name} {(getattr(totals, name) - getattr(before, name)) / span:,.0f}/s"
-            for name in ("sent", "acked", "received")
-        ]
-        share = totals.receive_acked / self._total if self._total else 0.0
-        backlog = max(0, totals.acked - totals.received)
-        tail = f"backlog {backlog:,}" + (f"  errors {totals.failed:,}" if totals.failed else "")
-        return f"{self._label}  {elapsed:6.1f} s  {min(share, 1.0):4.0%}  {'  '.join(rates)}  {tail}"
+        before = earlier.running()
+        rates = [f"{name} {(now - before[name]) / span:,.0f}/s" for name, now in counts.running().items()]
+        share = counts.finished() / self._total if self._total else 0.0
+        return f"{self._label}  {elapsed:6.1f} s  {min(share, 1.0):4.0%}  {'  '.join(rates)}  {counts.aside()}"
 
 
 def label(case: PlannedCase, number: int, of: int) -> str:
     """``(2/10) shape-1-1 #2``: where we are and which case this is."""
     turn = f" #{case.repeat}" if case.repeat > 1 else ""
     return f"({number}/{of}) {case.name}{turn}" if of > 1 else f"{case.name}{turn}"
-
-
-def counts(t: Totals) -> str:
-    """The counts of a case in words."""
-    text = f"{t.sent:,} sent, {t.acked:,} acknowledged, {t.received:,} received"
-    return text + (f", {t.failed:,} failed" if t.failed else "")
 
 
 def for_terminal(wanted: bool | None) -> Progress:

@@ -1,4 +1,4 @@
-"""Once a second: what was offered, sent, acknowledged and received, and what it cost."""
+"""Once a second (or another period): what was offered, sent, acknowledged and received, and what it cost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 from headrace.experiment.flow import Totals
 from headrace.servers.usage import Usage
-
-_PERIOD_S = 1.0
 
 
 class Series:
@@ -27,23 +25,24 @@ class Series:
         total: int,
         generator: Callable[[], Usage | None],
         server: Callable[[], Usage | None],
+        period_s: float = 1.0,
     ) -> None:
         self._append, self._asked_rate, self._total = append, asked_rate, total
-        self._generator, self._server = generator, server
+        self._generator, self._server, self._period_s = generator, server, period_s
         self._at, self._totals = 0.0, Totals()
         self._used = (generator(), server())
 
-    def tick(self, elapsed: float, totals: Totals) -> None:
-        """Writes a row when a second has passed since the last."""
-        if elapsed - self._at >= _PERIOD_S:
-            self._write(elapsed, totals)
+    def tick(self, elapsed: float, totals: Totals, gauges: Mapping[str, Any] | None = None) -> None:
+        """Writes a row when a second has passed since the last; ``gauges`` are columns of the part's own."""
+        if elapsed - self._at >= self._period_s:
+            self._write(elapsed, totals, gauges)
 
-    def finish(self, elapsed: float, totals: Totals) -> None:
+    def finish(self, elapsed: float, totals: Totals, gauges: Mapping[str, Any] | None = None) -> None:
         """Writes what is left of the last second, unless nothing happened in it."""
         if elapsed > self._at and totals != self._totals:
-            self._write(elapsed, totals)
+            self._write(elapsed, totals, gauges)
 
-    def _write(self, elapsed: float, totals: Totals) -> None:
+    def _write(self, elapsed: float, totals: Totals, gauges: Mapping[str, Any] | None) -> None:
         span, before = elapsed - self._at, self._totals
         sent = totals.sent - before.sent
         row: dict[str, Any] = {
@@ -61,7 +60,7 @@ class Series:
                 row[f"{name}_rss"] = now.memory_bytes
                 if earlier is not None:
                     row[f"{name}_cpu"] = max(0.0, now.cpu_seconds - earlier.cpu_seconds) / span
-        self._append(row)
+        self._append(row | dict(gauges or {}))
         self._at, self._totals, self._used = elapsed, totals, used
 
     def _offered(self, elapsed: float) -> float:

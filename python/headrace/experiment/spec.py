@@ -3,7 +3,7 @@
     [experiment]
     name = "sizes"
     description = "What a larger message costs"
-    part = "mq"                     # which keys a case has; see mq_case.py
+    part = "mq"                     # which keys a case has; see part.py, and mq_case.py for these
     repeat = 5                      # the cases in turn, five times over
 
     [defaults]                      # for every case
@@ -28,11 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from headrace.errors import HeadraceError, InvalidArgument, IoError, NotFound
-from headrace.experiment import mq_case
 from headrace.experiment.checks import Check, choice, nonempty, text, whole
-
-#: part -> the keys of its cases. A sweep of `redis` settings is written inside that table.
-PARTS: dict[str, Mapping[str, Check]] = {"mq": mq_case.KEYS}
+from headrace.experiment.part import part
+from headrace.results.part import DEFAULT_PART, PARTS
 
 _EXPERIMENT: dict[str, Check] = {
     "name": nonempty,
@@ -61,7 +59,7 @@ class Spec:
     name: str
     source: str
     description: str = ""
-    part: str = "mq"
+    part: str = DEFAULT_PART
     repeat: int = 1
     seed: int | None = None  #: of the randomness in payloads and arrivals; None: a new one for each run
     cases: list[CaseSpec] = field(default_factory=list)
@@ -110,19 +108,20 @@ def parse_spec(data: Mapping[str, Any], *, source: str = "spec", overrides: Iter
     shared = dict(_table(source, "defaults", data.get("defaults", {})))
     forced = _overrides(overrides, head)
     head = _checked(source, "experiment", head, _EXPERIMENT)
-    part = head.get("part", "mq")
+    part_name = head.get("part", DEFAULT_PART)
+    keys = {**_CASE, **part(part_name).keys}
     spec_name = head.get("name", Path(source).stem)
     expect = head.get("expect", "valid")
     cases = []
     for number, raw in enumerate(_case_tables(source, data.get("case", [{}])), 1):
         merged = _merge(_merge(shared, raw), forced)
         where = f"case {merged['name']!r}" if isinstance(merged.get("name"), str) else f"case {number}"
-        settings = _checked(source, where, merged, {**_CASE, **PARTS[part]}, sweep=True)
+        settings = _checked(source, where, merged, keys, sweep=True)
         name = settings.pop("name", spec_name if number == 1 else f"{spec_name}-{number}")
         cases.append(CaseSpec(name, settings.pop("expect", expect), settings))
     _refuse_twins(source, [c.name for c in cases])
     description, repeat, seed = head.get("description", ""), head.get("repeat", 1), head.get("seed")
-    return Spec(spec_name, source, description, part, repeat, seed, cases)
+    return Spec(spec_name, source, description, part_name, repeat, seed, cases)
 
 
 def _case_tables(source: str, cases: Any) -> list[dict[str, Any]]:

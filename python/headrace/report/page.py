@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Any
 
 from headrace import __version__
-from headrace.report import figures, tables
-from headrace.report.text import esc, ms, number, rate, size
+from headrace.report import tables
+from headrace.report.part import View, view_of
+from headrace.report.text import esc, size
 from headrace.results.run import Case, Run, reproduce
 
 _MEANING = {
-    "valid": "Every acknowledged message is accounted for, and every rate is below what its window allows.",
+    "valid": "Everything is accounted for, and every rate is below its bound.",
     "generator-limited": "The load generator did not offer the rate that was asked for. "
-    "The figures describe the generator rather than the broker.",
-    "invalid": "The figures below must not be used: the measurement contradicts itself, or messages are missing.",
+    "The figures describe the generator rather than what was to be measured.",
+    "invalid": "The figures below must not be used: the measurement contradicts itself, or something is missing.",
     "failed": "The run did not come to its end. What was recorded until then is shown below.",
     "running": "The run is still going on. The figures below are not final.",
 }
@@ -26,17 +26,17 @@ _OPEN_CASES = 3
 
 def render(run: Run) -> str:
     """The whole page as one HTML text that loads nothing from elsewhere."""
-    groups = group(run.cases)
+    groups, view = group(run.cases), view_of(run)
     title = f"{run.name}: {run.verdict}"
     body = "".join(
         [
             header(run),
-            verdict(run),
-            glance(groups),
-            *(case_section(i, name, cases, len(groups)) for i, (name, cases) in enumerate(groups.items(), 1)),
+            verdict(run, view),
+            glance(groups, view),
+            *(case_section(i, name, cases, len(groups), view) for i, (name, cases) in enumerate(groups.items(), 1)),
             conditions(run),
             again(run),
-            files(run),
+            files(run, view),
             f"<footer>headrace {esc(__version__)}, {time.strftime('%Y-%m-%d %H:%M:%S %Z')}</footer>",
         ]
     )
@@ -75,56 +75,39 @@ def header(run: Run) -> str:
     return f"<header><p class=brand>headrace</p><h1>{esc(run.name)}</h1><p class=about>{about}</p></header>"
 
 
-def verdict(run: Run) -> str:
+def verdict(run: Run, view: View) -> str:
     """The banner: the word, what it means, the reasons, and notes that do not change it."""
     word = run.verdict
+    meaning = {**_MEANING, **view.meaning}
     reasons = "".join(f"<li>{esc(r)}</li>" for r in run.reasons)
     notes = "".join(f"<li>{esc(n)}</li>" for n in run.notes)
     return (
         f'<section class="verdict {esc(word)}"><p class=sign aria-hidden=true>{_SIGN.get(word, "?")}</p><div>'
-        f"<h2>{esc(word.upper())}</h2><p>{esc(_MEANING.get(word, ''))}</p>"
+        f"<h2>{esc(word.upper())}</h2><p>{esc(meaning.get(word, ''))}</p>"
         + (f"<ul class=reasons>{reasons}</ul>" if reasons else "")
         + (f"<ul class=notes>{notes}</ul>" if notes else "")
         + "</div></section>"
     )
 
 
-def glance(groups: Mapping[str, list[Case]]) -> str:
+def glance(groups: Mapping[str, list[Case]], view: View) -> str:
     """Key figures: tiles for a single case, a table for several."""
     if not groups:
         return "<section><p class=note>No case was started.</p></section>"
     if len(groups) > 1:
-        return f"<section><h2>Cases</h2>{tables.overview(groups)}{tables.ranges(groups)}</section>"
+        many = tables.overview(groups, view.cells) + tables.ranges(groups, view.ranges)
+        return f"<section><h2>Cases</h2>{many}</section>"
     (cases,) = groups.values()
-    rows = [c.summary for c in cases]
-
-    def of(name: str) -> Any:
-        return tables.middle(rows, name)
-
-    lost = sum(int(r["lost"] or 0) for r in rows)
-    duplicated = sum(int(r["duplicated"] or 0) for r in rows)
-    tiles = [
-        (
-            "processing latency p50",
-            ms(of("processing_latency_p50")),
-            f"p99 {ms(of('processing_latency_p99'))}",
-        ),
-        ("send time p50", ms(of("send_time_p50")), f"p99 {ms(of('send_time_p99'))}"),
-        ("acknowledged", rate(of("acked_rate")), f"{number(of('acked'))} messages"),
-        ("received", rate(of("received_rate")), f"in {number(of('duration_s'))} s"),
-        ("lost", number(lost), "acknowledged, never received"),
-        ("duplicates", number(duplicated), "allowed: at least once"),
-    ]
     body = "".join(
-        f'<div class="tile{" bad" if name == "lost" and lost else ""}"><span>{esc(name)}</span>'
-        f"<b>{esc(value)}</b><small>{esc(more)}</small></div>"
-        for name, value, more in tiles
+        f'<div class="tile{" bad" if tile.bad else ""}"><span>{esc(tile.name)}</span>'
+        f"<b>{esc(tile.value)}</b><small>{esc(tile.more)}</small></div>"
+        for tile in view.tiles([c.summary for c in cases])
     )
     over = f"<p class=note>Medians over {len(cases)} repeats.</p>" if len(cases) > 1 else ""
     return f"<section><h2>Key figures</h2><div class=tiles>{body}</div>{over}</section>"
 
 
-def case_section(index: int, name: str, cases: list[Case], total: int) -> str:
+def case_section(index: int, name: str, cases: list[Case], total: int, view: View) -> str:
     """One case: its parameters, its repeats, then figures and charts of each repeat."""
     chips = "".join(tables.chip(v) for v in dict.fromkeys(c.verdict for c in cases))
     first = cases[0]
@@ -133,38 +116,15 @@ def case_section(index: int, name: str, cases: list[Case], total: int) -> str:
     )
     expect = f"<p class=note>This case was made to be {esc(first.expect)}.</p>" if first.expect else ""
     if len(cases) == 1:
-        inner = one(first)
+        inner = view.case(first)
     else:
-        inner = "<h3>Repeats</h3>" + tables.repeats(cases)
-        inner += "".join(f"<details><summary>Repeat {c.repeat}</summary>{one(c)}</details>" for c in cases)
+        inner = "<h3>Repeats</h3>" + tables.repeats(cases, view.cells)
+        inner += "".join(f"<details><summary>Repeat {c.repeat}</summary>{view.case(c)}</details>" for c in cases)
     opened = " open" if total <= _OPEN_CASES or index <= 1 else ""
     return (
         f'<section class="case" id="case-{index}"><details{opened}>'
         f"<summary><h2>{esc(name)}</h2>{chips}</summary>"
         f"<p class=params>{params}</p>{expect}{inner}</details></section>"
-    )
-
-
-def one(case: Case) -> str:
-    """Tables and charts of one repeat of a case."""
-    row = case.summary
-    open_loop = case.facts.asked_rate is not None
-    reasons = "".join(f"<li>{esc(r)}</li>" for r in case.reasons)
-    charts = "".join(figures.charts(case, case.measured_times()))
-    warmup = case.facts.warmup_s
-    return (
-        (f"<ul class=reasons>{reasons}</ul>" if reasons else "")
-        + (f"<p class=note>Figures leave out the first {warmup:g} s (warm-up); counts do not.</p>" if warmup else "")
-        + "<h3>The sixteen metrics</h3>"
-        + tables.sixteen(row)
-        + (f"<h3>Charts</h3><div class=charts>{charts}</div>" if charts else "")
-        + '<div class="columns"><div><h3>Percentiles, ms</h3>'
-        + tables.percentiles(row, open_loop=open_loop)
-        + "<h3>Rates and their bound</h3>"
-        + tables.rates(row)
-        + "</div><div><h3>Ledger</h3>"
-        + tables.ledger(row)
-        + "</div></div>"
     )
 
 
@@ -191,18 +151,19 @@ _FILES = {
     "run.json": "spec, machine, versions, server, verdict",
     "summary.csv": "one row per case",
     "summary.json": "the same as JSON",
-    "samples.parquet": "one row per message and receipt",
+    "samples.parquet": "one row per item",
     "series.parquet": "one row per second",
     "exports": "CSV files of each case",
     "segments": "what the programs recorded",
 }
 
 
-def files(run: Run) -> str:
+def files(run: Run, view: View) -> str:
     """What lies beside this page."""
     if run.path is None:
         return ""
-    present = [(name, text) for name, text in _FILES.items() if (run.path / name).exists()]
+    named = {**_FILES, **view.files}
+    present = [(name, text) for name, text in named.items() if (run.path / name).exists()]
     items = "".join(f'<li><a href="{name}">{name}</a> {esc(text)}</li>' for name, text in present)
     load = f'run = headrace.results.load("{run.path.name}")'
     return f"<section><h2>Files</h2><ul class=files>{items}</ul><pre><code>{esc(load)}</code></pre></section>"

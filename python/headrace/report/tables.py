@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from headrace.report.part import Cell
 from headrace.report.text import DASH, esc, known, ms, number, rate, size
 from headrace.results.run import Case
 from headrace.results.schema import DURATIONS, PERCENTILES, STATISTICS
@@ -55,51 +56,34 @@ def chip(verdict: str) -> str:
     return f'<span class="chip {esc(verdict)}">{esc(verdict)}</span>'
 
 
-def overview(groups: Mapping[str, Sequence[Case]]) -> str:
+def overview(groups: Mapping[str, Sequence[Case]], cells: Sequence[Cell]) -> str:
     """One row per case; medians over its repeats."""
-    head = [
-        "case",
-        "verdict",
-        "messages",
-        "acked",
-        "received",
-        "processing p50",
-        "processing p99",
-        "send p50",
-        "send p99",
-        "lost",
-        "duplicates",
-    ]
+    head = ["case", "verdict", *(c.heading for c in cells)]
     repeated = any(len(cases) > 1 for cases in groups.values())
     if repeated:
         head.insert(2, "repeats")
     rows = []
     for number_, (name, cases) in enumerate(groups.items(), 1):
-        rows_ = [c.summary for c in cases]
         verdicts = "".join(chip(v) for v in dict.fromkeys(c.verdict for c in cases))
-        row = [
-            f'<a href="#case-{number_}">{esc(name)}</a>',
-            verdicts,
-            number(middle(rows_, "sent")),
-            rate(middle(rows_, "acked_rate")),
-            rate(middle(rows_, "received_rate")),
-            *(ms(middle(rows_, f"{d}_{p}")) for d in ("processing_latency", "send_time") for p in ("p50", "p99")),
-            flagged("lost", sum(int(r["lost"] or 0) for r in rows_)),
-            number(sum(int(r["duplicated"] or 0) for r in rows_)),
-        ]
+        row = [f'<a href="#case-{number_}">{esc(name)}</a>', verdicts, *_cells([c.summary for c in cases], cells)]
         if repeated:
             row.insert(2, str(len(cases)))
         rows.append(row)
     return table(head, rows, kind="stack", texts=2)
 
 
-def ranges(groups: Mapping[str, Sequence[Case]]) -> str:
-    """Processing latency (send time where nothing was received) of each case as a bar from p50 to p99, log
-    scale."""
-    name = "processing_latency"
+def _cells(rows: Sequence[Mapping[str, Any]], cells: Sequence[Cell]) -> list[str]:
+    out = []
+    for cell in cells:
+        value = sum(int(r[cell.column] or 0) for r in rows) if cell.total else middle(rows, cell.column)
+        out.append(flagged(cell.show(value), value) if cell.zero else cell.show(value))
+    return out
+
+
+def ranges(groups: Mapping[str, Sequence[Case]], durations: Sequence[str]) -> str:
+    """The first of ``durations`` that was measured, of each case, as a bar from p50 to p99, log scale."""
     rows = [(case, [c.summary for c in cases]) for case, cases in groups.items()]
-    if not any(known(middle(r, "processing_latency_p50")) for _, r in rows):
-        name = "send_time"
+    name = next((d for d in durations if any(known(middle(r, f"{d}_p50")) for _, r in rows)), durations[-1])
     spans = [(case, middle(r, f"{name}_p50"), middle(r, f"{name}_p99")) for case, r in rows]
     drawn = [(case, low, high) for case, low, high in spans if low and high]
     if len(drawn) < 2:
@@ -120,33 +104,14 @@ def ranges(groups: Mapping[str, Sequence[Case]]) -> str:
     return f"<h3>{title}, p50 to p99 (log scale)</h3><div class=ranges>{bars}</div>"
 
 
-def repeats(cases: Sequence[Case]) -> str:
+def repeats(cases: Sequence[Case], cells: Sequence[Cell]) -> str:
     """One row per repeat of a case, and their median."""
-    head = [
-        "repeat",
-        "verdict",
-        "acked",
-        "received",
-        "processing p50",
-        "processing p99",
-        "send p50",
-        "send p99",
-        "lost",
-    ]
-
-    def cells(row: Mapping[str, Any]) -> list[str]:
-        latencies = [ms(row[f"{d}_{p}"]) for d in ("processing_latency", "send_time") for p in ("p50", "p99")]
-        return [rate(row["acked_rate"]), rate(row["received_rate"]), *latencies]
-
-    rows = [[str(c.repeat), chip(c.verdict), *cells(c.summary), flagged("lost", c.summary["lost"] or 0)] for c in cases]
-    all_ = [c.summary for c in cases]
-    names = [
-        "acked_rate",
-        "received_rate",
-        *(f"{d}_{p}" for d in ("processing_latency", "send_time") for p in ("p50", "p99")),
-    ]
-    rows.append(["median", "", *cells({n: middle(all_, n) for n in names}), ""])
-    return table(head, rows, kind="stack", texts=2)
+    shown = [c for c in cells if c.repeats]
+    rows = [[str(c.repeat), chip(c.verdict), *_cells([c.summary], shown)] for c in cases]
+    medians = [c for c in shown if not c.total]
+    over = dict(zip(medians, _cells([c.summary for c in cases], medians), strict=True))
+    rows.append(["median", "", *(over.get(c, "") for c in shown)])
+    return table(["repeat", "verdict", *(c.heading for c in shown)], rows, kind="stack", texts=2)
 
 
 def middle(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
@@ -156,10 +121,9 @@ def middle(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
     return median(numbers) if numbers and len(numbers) == len(values) else None
 
 
-def flagged(name: str, value: Any) -> str:
-    """A count, in the colour of an error when it should be 0."""
-    text = number(value)
-    return f"<b class=bad>{text}</b>" if name in _MUST_BE_ZERO and known(value) and value > 0 else text
+def flagged(text: str, value: Any) -> str:
+    """The text of a count that should be 0, in the colour of an error when it is not."""
+    return f"<b class=bad>{text}</b>" if known(value) and value > 0 else text
 
 
 def sixteen(row: Mapping[str, Any]) -> str:
@@ -180,7 +144,10 @@ def percentiles(row: Mapping[str, Any], *, open_loop: bool) -> str:
 
 def ledger(row: Mapping[str, Any]) -> str:
     """What became of every message."""
-    rows = [[_breakable(name), flagged(name, row.get(name)), esc(meaning)] for name, meaning in _LEDGER]
+    rows = []
+    for name, meaning in _LEDGER:
+        text = number(row.get(name))
+        rows.append([breakable(name), flagged(text, row.get(name)) if name in _MUST_BE_ZERO else text, esc(meaning)])
     return table(["ledger", "count", ""], rows, kind="ledger")
 
 
@@ -209,12 +176,12 @@ def pairs(data: Mapping[str, Any]) -> str:
     if not flat:
         return '<p class="note">not recorded</p>'
     rows = (
-        f"<tr><th scope=row>{_breakable(key)}</th><td class=t>{esc(plain(key, value))}</td></tr>" for key, value in flat
+        f"<tr><th scope=row>{breakable(key)}</th><td class=t>{esc(plain(key, value))}</td></tr>" for key, value in flat
     )
     return f'<div class="scroll"><table class="pairs"><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _breakable(key: str) -> str:
+def breakable(key: str) -> str:
     """A long key may be broken behind a dot or an underscore, and nowhere else."""
     return esc(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
 

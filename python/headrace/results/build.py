@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from headrace.errors import HeadraceError, IoError
-from headrace.results import atomic, export, metrics, samples, series
-from headrace.results.schema import SUMMARY
-from headrace.results.verdict import CaseFacts, Counts, Rates, Verdict, apply_expect, judge, worst
+from headrace.errors import IoError
+from headrace.results import atomic, export, samples, series
+from headrace.results.part import figures_of
+from headrace.results.schema import Column
+from headrace.results.verdict import Verdict, worst
 
 if TYPE_CHECKING:
     from headrace.results.run import Run
@@ -34,7 +35,7 @@ class CaseResult:
     row: dict[str, Any]
     verdict: Verdict
     final: Verdict
-    joined: samples.Joined
+    joined: samples.Joined = field(default_factory=samples.Joined)
 
 
 def label(entry: dict[str, Any]) -> str:
@@ -47,25 +48,7 @@ def analyse(path: Path, document: dict[str, Any], entry: dict[str, Any]) -> Case
 
     A case whose files cannot be read has failed; that is not an error of the run.
     """
-    facts = CaseFacts.from_json(entry.get("facts") or {})
-    shift = document["anchor"]["epoch_ns"] - document["anchor"]["monotonic_ns"]
-    try:
-        inputs = samples.Inputs.find(path / entry["folder"])
-        joined = samples.join(inputs, case=entry["name"], repeat=entry["repeat"], epoch_shift_ns=shift)
-    except HeadraceError as error:
-        joined = samples.Joined(samples.Inputs(), Counts(), samples.SCHEMA.empty_table())
-        facts = replace(facts, failures=(*facts.failures, f"what was recorded cannot be read: {error}"))
-    return figures(joined, entry, facts)
-
-
-def figures(joined: samples.Joined, entry: dict[str, Any], facts: CaseFacts) -> CaseResult:
-    """The verdict and the summary row of a joined case."""
-    times = metrics.Times.of(joined.table).after(facts.warmup_s)
-    measured: Rates = metrics.rates(times)
-    verdict = judge(joined.counts, measured, facts)
-    expect = entry.get("expect")
-    row = metrics.summary_row(entry["name"], entry["repeat"], times, joined.counts, facts, verdict, expect)
-    return CaseResult(label(entry), row, verdict, apply_expect(verdict, expect), joined)
+    return figures_of(document).analyse(path, document, entry)
 
 
 def run_verdict(document: dict[str, Any], cases: Sequence[tuple[str, Verdict]]) -> Verdict:
@@ -145,7 +128,7 @@ class _Finish:
             lines = series.read_lines(self._path / "series.jsonl")
             series.store(self._path, series.merge(lines, self._series))
         with self._step():
-            write_summary(self._path, self._rows)
+            write_summary(self._path, figures_of(self._document).columns, self._rows)
         verdict = run_verdict(self._document, self._verdicts)
         self._document |= {
             "verdict": verdict.verdict,
@@ -162,12 +145,12 @@ class _Finish:
             report.write(run)
 
 
-def write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """summary.json (a list of objects) and summary.csv, one row per case, columns of schema.SUMMARY."""
+def write_summary(path: Path, columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> None:
+    """summary.json (a list of objects) and summary.csv, one row per case, with the given columns."""
     atomic.write_json(path / "summary.json", list(rows))
-    columns = {c.name: pa.array([r[c.name] for r in rows], getattr(pa, _ARROW[c.type])()) for c in SUMMARY}
+    arrays = {c.name: pa.array([r[c.name] for r in rows], getattr(pa, _ARROW[c.type])()) for c in columns}
     with atomic.replacing(path / "summary.csv") as temporary:
-        pyarrow.csv.write_csv(pa.table(columns), temporary)
+        pyarrow.csv.write_csv(pa.table(arrays), temporary)
 
 
 _ARROW = {"double": "float64", "string": "string", "int32": "int32", "int64": "int64"}

@@ -12,24 +12,13 @@ import numpy as np
 
 from headrace.errors import InvalidArgument
 from headrace.results import statistics
-from headrace.results.rules import UNITS, Rule, metric_name, relative
+from headrace.results.part import Figures, part_name
+from headrace.results.rules import Rule, metric_name, relative
 from headrace.results.run import Case, Run, load
 from headrace.results.schema import DURATIONS, PERCENTILES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DEFAULT_METRICS = (
-    "processing_latency_p50",
-    "processing_latency_p99",
-    "processing_latency_p99.9",
-    "send_time_p50",
-    "send_time_p99",
-    "acked_rate",
-    "received_rate",
-    "duplicated",
-    "lost",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +127,7 @@ class Comparison:
 def compare(
     base: Run | Case | str | Path,
     *others: Run | Case | str | Path,
-    metrics: Iterable[str] = DEFAULT_METRICS,
+    metrics: Iterable[str] | None = None,
     fail_if: Iterable[str] = (),
     confidence: float = 0.95,
     seed: int = 0,
@@ -148,18 +137,21 @@ def compare(
     Cases are matched by name; when each run has exactly one, those are matched whatever their names.
     Repeats of a case give medians; the interval of the relative difference comes from resampling repeats
     and blocks of time.
-    ``metrics`` and the left sides of ``fail_if`` (``'p99>+10%'``, ``'acked_rate<-5%'``, ``'lost>0'``) are
-    columns of the summary or short names (rules.metric_name).
+    ``metrics`` (None: those that say most about the part) and the left sides of ``fail_if`` (``'p99>+10%'``,
+    ``'acked_rate<-5%'``, ``'lost>0'``) are columns of the summary or short names (rules.metric_name).
 
-    Raises InvalidArgument for an unknown metric, an unreadable rule, or runs without a common case.
+    Raises InvalidArgument for an unknown metric, an unreadable rule, runs of different parts, or runs without a
+    common case.
     """
     if not others:
         raise InvalidArgument("a comparison needs at least two runs")
     if not 0 < confidence < 1:
         raise InvalidArgument(f"confidence is a share between 0 and 1, not {confidence}")
-    rules = [Rule.parse(text) for text in fail_if]
-    names = list(dict.fromkeys([*map(metric_name, metrics), *(r.metric for r in rules)]))
     first, rest = _side(base), [_side(other) for other in others]
+    figures = _same_part(first, rest)
+    rules = [Rule.parse(text, figures) for text in fail_if]
+    wanted = figures.metrics if metrics is None else metrics
+    names = list(dict.fromkeys([*(metric_name(m, figures) for m in wanted), *(r.metric for r in rules)]))
     notes: list[str] = []
     rng = np.random.default_rng(seed)
     differences: list[Difference] = []
@@ -171,9 +163,9 @@ def compare(
             a = _cached(memory, mine, name, rng)
             b = _cached(memory, theirs, name, rng)
             low, high = _interval(a[1], b[1], confidence)
-            repeats = min(len(mine), len(theirs))
+            repeats, unit = min(len(mine), len(theirs)), figures.units[name]
             differences.append(
-                Difference(case, name, UNITS[name], a[0], b[0], relative(a[0], b[0]), low, high, side.label, repeats)
+                Difference(case, name, unit, a[0], b[0], relative(a[0], b[0]), low, high, side.label, repeats)
             )
     if differences and min(d.repeats for d in differences) == 1:
         notes.append("one repeat: intervals cover the variation within a run, not between runs; use --repeat 5")
@@ -201,6 +193,14 @@ def _side(what: Run | Case | str | Path) -> _Side:
     for case in run.cases:
         cases.setdefault(case.name, []).append(case)
     return _Side(run.path.name if run.path else run.name, run, cases)
+
+
+def _same_part(first: _Side, rest: Sequence[_Side]) -> Figures:
+    parts = {side.label: part_name(side.run.document) for side in (first, *rest)}
+    if len(set(parts.values())) > 1:
+        listed = ", ".join(f"{label} is of part {name}" for label, name in parts.items())
+        raise InvalidArgument(f"runs of different parts cannot be compared: {listed}")
+    return first.run.figures
 
 
 def _matched(a: _Side, b: _Side, notes: list[str]) -> list[tuple[str, list[Case], list[Case]]]:
@@ -235,10 +235,15 @@ def _measure(
     resampled = [_resample(case, metric, rng, memory) for case in cases]
     if all(r is not None for r in resampled):
         return value, statistics.median_over_repeats([r for r in resampled if r is not None], rng)
-    if len(cases) > 1 and not math.isnan(value) and UNITS[metric] in ("ms", "1/s", "s"):
+    if len(cases) > 1 and not math.isnan(value) and _varies(cases[0], metric):
         flat = [np.full(statistics.RESAMPLES, v) for v in values]
         return value, statistics.median_over_repeats(flat, rng)
     return value, None
+
+
+def _varies(case: Case, metric: str) -> bool:
+    """Whether the column is a measured quantity, rather than a count."""
+    return any(c.name == metric and c.type == "double" for c in case.run.figures.columns)
 
 
 def _resample(case: Case, metric: str, rng: np.random.Generator, memory: dict[Any, Any]) -> statistics.Floats | None:
@@ -285,4 +290,4 @@ def _percent(share: float) -> str:
     return "-" if math.isnan(share) else "inf" if math.isinf(share) else f"{share:+.1%}"
 
 
-__all__: Sequence[str] = ("DEFAULT_METRICS", "Comparison", "Difference", "RuleResult", "compare")
+__all__: Sequence[str] = ("Comparison", "Difference", "RuleResult", "compare")

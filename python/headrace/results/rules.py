@@ -7,27 +7,25 @@ import re
 from dataclasses import dataclass
 
 from headrace.errors import InvalidArgument
-from headrace.results.schema import DURATIONS, SUMMARY
+from headrace.results.part import DEFAULT_PART, Figures, figures
 
 _RULE = re.compile(r"\s*([A-Za-z][\w.]*)\s*([<>])\s*([+-]?)(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*")
 
-#: Numeric columns of the summary, with their units.
-UNITS = {c.name: c.unit for c in SUMMARY if c.type in ("double", "int64")}
 
+def metric_name(text: str, of: Figures | None = None) -> str:
+    """The summary column that ``text`` names, of the message-queue part unless ``of`` says otherwise.
 
-def metric_name(text: str) -> str:
-    """The summary column that ``text`` names.
-
-    That is itself, ``processing_latency_p99`` for ``p99``, or ``send_time_p99`` for ``send_p99``. Raises
-    InvalidArgument for what is none, with examples.
+    That is itself, ``processing_latency_p99`` for ``p99`` (the part's first duration), or ``send_time_p99`` for
+    ``send_p99``. Raises InvalidArgument for what is none, with examples.
     """
+    part = of or figures(DEFAULT_PART)
     head, _, tail = text.rpartition("_")
-    for name in (text, *(f"{d}_{tail}" for d in DURATIONS if d.startswith(head or "processing"))):
-        if name in UNITS:
+    first = part.durations[0] if part.durations else ""
+    for name in (text, *(f"{d}_{tail}" for d in part.durations if d.startswith(head or first))):
+        if name in part.units:
             return name
-    raise InvalidArgument(
-        f"unknown metric {text!r}; use p50, p99, send_p99, acked_rate, lost, or a numeric column of summary.csv"
-    )
+    examples = ", ".join(dict.fromkeys(["p50", "p99", *part.metrics[-3:]]))
+    raise InvalidArgument(f"unknown metric {text!r}; use {examples}, or a numeric column of summary.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,8 @@ class Rule:
     difference: bool
 
     @classmethod
-    def parse(cls, text: str) -> Rule:
-        """``METRIC > LIMIT`` or ``METRIC < LIMIT``.
+    def parse(cls, text: str, of: Figures | None = None) -> Rule:
+        """``METRIC > LIMIT`` or ``METRIC < LIMIT``; ``of`` as for ``metric_name``.
 
         ``+10%`` compares the relative difference, ``+2`` the difference in the metric's unit, ``2`` the
         value itself. Raises InvalidArgument.
@@ -55,7 +53,7 @@ class Rule:
         name, comparison, sign, digits, percent = found.groups()
         limit = float(digits) * (-1 if sign == "-" else 1) / (100 if percent else 1)
         difference = bool(sign or percent)
-        return cls(text.strip(), metric_name(name), comparison == ">", limit, bool(percent), difference)
+        return cls(text.strip(), metric_name(name, of), comparison == ">", limit, bool(percent), difference)
 
     def outcome(self, base: float, other: float, low: float, high: float) -> str:
         """``kept``, ``broken``, or ``unsure``: beyond the limit, but the interval of the relative

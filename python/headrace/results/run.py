@@ -16,7 +16,7 @@ from headrace.errors import InvalidArgument, IoError, NotFound
 from headrace.results import atomic, build, metrics, samples, series
 from headrace.results.folder import FORMAT, FORMAT_VERSION, command_text
 from headrace.results.machine import is_alive
-from headrace.results.schema import SUMMARY
+from headrace.results.part import Figures, figures_of
 from headrace.results.verdict import EXIT_CODES, CaseFacts, Counts, Verdict
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Run:
         return EXIT_CODES.get(self.verdict, 1)
 
     @cached_property
+    def figures(self) -> Figures:
+        """The columns of the summary, which depend on the part, and how they are shown."""
+        return figures_of(self.document)
+
+    @cached_property
     def cases(self) -> list[Case]:
         """The cases in the order in which they ran."""
         return [Case(self, entry) for entry in self.document["cases"]]
@@ -89,16 +94,16 @@ class Run:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per case: the seed's sixteen metrics, then percentiles, counts, rates, bound and
-        verdict."""
+        """One row per case: the part's own columns (message queues: the seed's sixteen metrics), then percentiles,
+        counts, rates, bound and verdict."""
         import pandas as pd
 
-        rows = self._summary_rows
-        names = [c.name for c in SUMMARY]
+        rows, columns = self._summary_rows, self.figures.columns
+        names = [c.name for c in columns]
         names += [n for n in dict.fromkeys(n for r in rows for n in r) if n not in names]
         frame = pd.DataFrame(rows, columns=names)
         kinds = {"double": "float64", "int32": "Int32", "int64": "Int64", "string": "string"}
-        return frame.astype({c.name: kinds[c.type] for c in SUMMARY})
+        return frame.astype({c.name: kinds[c.type] for c in columns})
 
     def samples_arrow(self, columns: Sequence[str] | None = None, case: Case | None = None) -> pa.Table:
         """The samples as an Arrow table; only some columns, only one case, when asked."""
@@ -152,21 +157,9 @@ class Run:
     def _repr_html_(self) -> str:
         head = f"<b>{html.escape(self.name)}</b>: {html.escape(self.verdict.upper())}"
         reasons = "".join(f"<li>{html.escape(r)}</li>" for r in self.reasons)
-        shown = ["case", "repeat", *_SHOWN, "verdict"]
+        shown = ["case", "repeat", *self.figures.glance, "verdict"]
         table = self.summary[shown].to_html(index=False, float_format=lambda v: f"{v:,.3f}", na_rep="", border=0)
         return f"<div>{head}<ul>{reasons}</ul>{table}</div>"
-
-
-_SHOWN = (
-    "sent",
-    "received",
-    "lost",
-    "duplicated",
-    "processing_latency_p50",
-    "processing_latency_p99",
-    "send_time_p50",
-    "acked_rate",
-)
 
 
 def _keys(table: pa.Table) -> tuple[list[Any], list[Any]]:
@@ -196,7 +189,7 @@ class Case:
         for row in self.run._summary_rows:
             if (row["case"], row.get("repeat", 1)) == (self.name, self.repeat):
                 return {k: atomic.jsonable(v) for k, v in row.items()}
-        return dict.fromkeys(c.name for c in SUMMARY)
+        return dict.fromkeys(c.name for c in self.run.figures.columns)
 
     @property
     def counts(self) -> Counts:
@@ -314,6 +307,8 @@ def from_csv(
 
     Raises NotFound for a missing file, IoError for one that cannot be read.
     """
+    from headrace.results import mq_figures
+
     inputs = samples.Inputs(tuple(map(Path, producers)), tuple(map(Path, consumers)))
     entry: dict[str, Any] = {
         "name": name,
@@ -324,7 +319,7 @@ def from_csv(
         "state": "finished",
     }
     facts = CaseFacts(one_clock=one_clock)
-    result = build.figures(samples.join(inputs, case=name), entry, facts)
+    result = mq_figures.figures(samples.join(inputs, case=name), entry, facts)
     document = {
         "name": name,
         "state": "finished",

@@ -68,9 +68,9 @@ def _is_segment(path: Path) -> bool:
 class Joined:
     """One case after the join: the files it was made of, its counts and its samples (schema.SAMPLES)."""
 
-    inputs: Inputs
-    counts: Counts
-    table: pa.Table = field(repr=False)
+    inputs: Inputs = field(default_factory=Inputs)
+    counts: Counts = field(default_factory=Counts)
+    table: pa.Table = field(default_factory=SCHEMA.empty_table, repr=False)
 
 
 def join(inputs: Inputs, *, case: str, repeat: int = 1, epoch_shift_ns: int = 0) -> Joined:
@@ -84,7 +84,7 @@ def join(inputs: Inputs, *, case: str, repeat: int = 1, epoch_shift_ns: int = 0)
     from headrace._core import ledger as native
 
     if not inputs:
-        return Joined(inputs, Counts(), SCHEMA.empty_table())
+        return Joined(inputs)
     for path in (*inputs.sent, *inputs.received):
         if not path.is_file():
             raise NotFound(f"no such file: {path}")

@@ -144,6 +144,27 @@ def _summary() -> tuple[Column, ...]:
 
 SUMMARY: Final = _summary()
 
+#: The first columns of every summary.
+KEYS: Final = SUMMARY[:2]
+
+
+def spread(name: str, text: str) -> tuple[Column, ...]:
+    """Columns of a duration that a histogram counted, ms: percentiles, largest and mean."""
+    words = {**{key: key for key in PERCENTILES}, "max": "largest", "avg": "mean"}
+    return tuple(Column(f"{name}_{key}", "double", "ms", f"{word} of {text}") for key, word in words.items())
+
+
+#: The last columns of the summary of a part that counts items: they lead from rates to the verdict.
+JUDGEMENT: Final = (
+    Column("duration_s", "double", "s", "first start to last completion"),
+    Column("asked_rate", "double", "1/s", "open loop: the rate that was asked for"),
+    Column("offered_rate", "double", "1/s", "open loop: items started over the time that starting them took"),
+    Column("rate", "double", "1/s", "items completed, over the duration"),
+    Column("bound", "double", "1/s", "what rate may not exceed"),
+    Column("bound_by", "string", "", "what sets the bound"),
+    *(c for c in SUMMARY if c.name in ("verdict", "expect", "reasons")),
+)
+
 
 def seed_metrics() -> list[str]:
     """The names of the sixteen metrics of the seed's experiment, in its order."""

@@ -39,6 +39,11 @@ public:
     virtual void open() = 0;
     /// Queues one message. Tags are the caller's, unique among the unacknowledged.
     virtual void send(std::uint64_t tag, std::string_view id, std::string_view payload) = 0;
+    /// Makes a message ready to leave and keeps it until release(), so that its turn costs nothing but the write.
+    /// False: this link cannot, and nothing was done. send() releases what was prepared before it.
+    virtual bool prepare(std::uint64_t /*tag*/, std::string_view /*id*/, std::string_view /*payload*/) { return false; }
+    /// The oldest `messages` prepared ones are now sent.
+    virtual void release(std::size_t /*messages*/) {}
     /// Closes the batch under construction though it is not full.
     virtual void end_batch() = 0;
     /// Hands the complete requests to the broker, in one write where it can.

@@ -43,6 +43,8 @@ public:
     void on_reader_up(ns now);
     void allow(std::size_t messages) { credit_ += messages; }
     void ack(std::span<const std::uint64_t> tags);
+    /// Takes our name out of the group, unless something is pending in it (then another, or we again, must find it).
+    void leave();
     /// Queues the reads that credit and state allow. After every burst of replies, allow() or ack().
     void pump(ns now);
 
@@ -68,6 +70,7 @@ private:
     void after_own(const read_op& op);
     void after_claim(const read_op& op, ns now);
     void read_refused(const std::string& text);
+    void ack_away(std::string_view entry);
     void acks_done(std::size_t count, ns now);
     void forget_acked();
     std::unordered_set<std::uint64_t> held_keys() const;

@@ -27,6 +27,9 @@ public:
     redis_producer_session(redis_producer_options options, redis::session& commands);
 
     void add(std::uint64_t tag, std::string_view id, std::string_view payload);
+    /// As add(), but the message stays until release(). False: not with batches or max_len; nothing was done.
+    bool prepare(std::uint64_t tag, std::string_view id, std::string_view payload);
+    void release(std::size_t messages);
     /// Closes the batch under construction, if any.
     void end_batch();
     /// The connection was lost: half an answer to a batch is void.
@@ -48,22 +51,15 @@ private:
         std::string abort_reason;         // the first error before it
         std::vector<std::string> errors;  // per message; empty text: accepted
     };
-    class trim_reply;
-
     template <class Out>
     void append_xadd(Out& out, std::string_view id, std::string_view payload);
     void maybe_trim();
     void settle_batch();
 
-    void begin() override {}
-    void status(std::string_view) override {}
     void error(std::string_view text) override;
     void string(std::string_view) override;
-    void integer(std::int64_t) override {}
-    void nil() override {}
     void array(std::size_t) override { batch_reply_.executed = true; }
-    void done(ns now) override;
-    void lost(const failure&) override {}  // only when the link gives up, which it reports for all messages at once
+    void done(ns now) override;  // lost() says nothing: the link gives up for all messages at once
 
     std::shared_ptr<redis::reply_handler> self() {
         return {std::shared_ptr<void>{}, static_cast<redis::reply_handler*>(this)};

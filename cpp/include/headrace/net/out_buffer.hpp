@@ -38,8 +38,8 @@ public:
     std::uint64_t released() const noexcept { return released_; }
     std::size_t unsent() const noexcept { return static_cast<std::size_t>(end() - sent_); }
 
-    /// The unsent bytes as at most out.size() pieces; returns how many pieces were filled.
-    std::size_t gather(std::span<std::string_view> out) const noexcept;
+    /// The unsent bytes before `until` as at most out.size() pieces; returns how many pieces were filled.
+    std::size_t gather(std::span<std::string_view> out, std::uint64_t until = UINT64_MAX) const noexcept;
     void mark_sent(std::size_t bytes) noexcept { sent_ += bytes; }
     /// Everything before `offset` was answered (offset <= sent()).
     void release(std::uint64_t offset);

@@ -16,17 +16,17 @@
 
 namespace headrace::redis {
 
-/// Takes one reply as a walk over its tree: array(n) is followed by its n elements.
+/// Takes one reply as a walk over its tree: array(n) is followed by its n elements. What is not overridden is ignored.
 class reply_visitor {
 public:
     virtual ~reply_visitor() = default;
     virtual void begin() {}  ///< a new reply starts; whatever an interrupted one left behind is void
-    virtual void status(std::string_view text) = 0;
-    virtual void error(std::string_view text) = 0;
-    virtual void string(std::string_view bytes) = 0;
-    virtual void integer(std::int64_t value) = 0;
-    virtual void nil() = 0;
-    virtual void array(std::size_t elements) = 0;
+    virtual void status(std::string_view) {}
+    virtual void error(std::string_view) {}
+    virtual void string(std::string_view) {}
+    virtual void integer(std::int64_t) {}
+    virtual void nil() {}
+    virtual void array(std::size_t) {}
 };
 
 /// Supplies the visitor of each reply in order, and hears when it is complete.
@@ -44,6 +44,8 @@ public:
     ~decoder();
     /// Forgets a half-read reply (new connection).
     void reset();
+    /// The rest of the reply that is being read goes to `rest`; between replies nothing changes.
+    void divert(reply_visitor& rest);
     failure feed(std::span<const char> bytes, reply_source& replies);
 
     struct state;

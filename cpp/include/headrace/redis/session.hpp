@@ -21,8 +21,8 @@ namespace headrace::redis {
 class reply_handler : public reply_visitor {
 public:
     /// The reply was walked completely.
-    virtual void done(ns now) = 0;
-    virtual void lost(const failure& why) = 0;
+    virtual void done(ns) {}
+    virtual void lost(const failure&) {}
 };
 
 enum class when_lost : std::uint8_t {
@@ -52,6 +52,12 @@ public:
     // the last of them, and a replay starts with the first.
     void expect_reply(std::shared_ptr<reply_handler> handler, ns deadline, when_lost policy, std::uint32_t replies = 1);
     std::size_t pending() const noexcept { return pending_.size(); }
+    // A held command is prepared while there is time and stays here until release(). It has no deadline and is replayed.
+    // An ordinary command releases what was held before it: the order stays.
+    void expect_held_reply(std::shared_ptr<reply_handler> handler);
+    /// The oldest `requests` held ones (at most those that are held) may leave.
+    void release(std::size_t requests);
+    std::size_t held() const noexcept { return held_; }
 
     // For the shell.
     state current() const noexcept { return state_; }
@@ -98,6 +104,8 @@ private:
     net::out_buffer out_;
     net::out_buffer greeting_;
     std::deque<request> pending_;
+    std::size_t held_ = 0;                     // of the newest in pending_
+    std::uint64_t ready_ = 0;                  // offset in out_ up to which bytes may leave
     std::vector<std::string> greeting_names_;  // one per greeting command, for messages
     std::vector<std::string> greeting_errors_;
     std::size_t greeting_answered_ = 0;

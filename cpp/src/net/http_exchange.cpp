@@ -1,0 +1,151 @@
+#include "http_exchange.hpp"
+
+#include <headrace/net/http_server.hpp>
+
+namespace headrace::net::http {
+
+bool mailbox::post(command c) {
+    bool wake = false;
+    {
+        const lock_guard hold(mutex_);
+        if (closed_) return false;
+        wake = waiting_.empty();
+        waiting_.push_back(std::move(c));
+    }
+    if (wake) thread_.post(drain_);
+    return true;
+}
+
+std::vector<command> mailbox::take() {
+    const lock_guard hold(mutex_);
+    return std::exchange(waiting_, {});
+}
+
+void mailbox::close() {
+    std::vector<command> dropped;
+    const lock_guard hold(mutex_);
+    closed_ = true;
+    dropped.swap(waiting_);
+}
+
+bool exchange::post(command::what kind, response head, std::string bytes) {
+    if (gone()) return false;
+    return box_->post({kind, shared_from_this(), std::move(head), std::move(bytes)});
+}
+
+void exchange::on_cancel(std::function<void()> notice) {
+    {
+        const lock_guard hold(mutex_);
+        if (!cancelled()) {
+            cancel_notice_ = std::move(notice);
+            return;
+        }
+    }
+    notice();
+}
+
+void exchange::on_room(std::function<void()> ready) {
+    {
+        const lock_guard hold(mutex_);
+        if (!gone() && !has_room()) {
+            room_notice_ = std::move(ready);
+            return;
+        }
+    }
+    ready();
+}
+
+void exchange::set_unsent(std::size_t n) {
+    unsent_ = n;
+    std::function<void()> ready;
+    {
+        const lock_guard hold(mutex_);
+        if (room_notice_ && has_room()) ready = std::exchange(room_notice_, nullptr);
+    }
+    if (ready) ready();
+}
+
+bool exchange::cancel() {
+    std::function<void()> notice;
+    {
+        const lock_guard hold(mutex_);
+        if (cancelled_.exchange(true, std::memory_order_acq_rel)) return false;
+        notice = std::exchange(cancel_notice_, nullptr);
+    }
+    if (notice) notice();
+    return true;
+}
+
+void exchange::leave() {
+    std::function<void()> ready, never_needed;
+    {
+        const lock_guard hold(mutex_);
+        if (gone_.exchange(true, std::memory_order_acq_rel)) return;
+        ready = std::exchange(room_notice_, nullptr);
+        never_needed = std::exchange(cancel_notice_, nullptr);
+    }
+    if (ready) ready();
+}
+
+// The public handles.
+
+pending::pending(std::shared_ptr<exchange> shared) noexcept : shared_(std::move(shared)) {}
+pending::pending(pending&&) noexcept = default;
+pending& pending::operator=(pending&& other) noexcept {
+    std::swap(shared_, other.shared_);
+    return *this;
+}
+pending::~pending() {
+    if (shared_) shared_->post(command::what::answer, response::text(500, "the request was not answered\n"));
+}
+
+bool pending::send(response r) {
+    const auto to = std::exchange(shared_, nullptr);
+    return to && to->post(command::what::answer, std::move(r));
+}
+
+body_stream pending::stream(response head) {
+    auto to = std::exchange(shared_, nullptr);
+    if (to) to->post(command::what::stream_head, std::move(head));
+    return body_stream(std::move(to));
+}
+
+bool pending::cancelled() const noexcept {
+    return !shared_ || shared_->cancelled();
+}
+
+void pending::on_cancel(std::function<void()> notice) {
+    if (shared_) shared_->on_cancel(std::move(notice));
+}
+
+body_stream::body_stream(std::shared_ptr<exchange> shared) noexcept : shared_(std::move(shared)) {}
+body_stream::body_stream(body_stream&&) noexcept = default;
+body_stream& body_stream::operator=(body_stream&& other) noexcept {
+    std::swap(shared_, other.shared_);
+    return *this;
+}
+body_stream::~body_stream() {
+    if (shared_) shared_->post(command::what::abandon);
+}
+
+body_stream::result body_stream::write(std::string bytes) {
+    if (!shared_ || shared_->gone()) return result::gone;
+    if (bytes.empty()) return result::ok;
+    if (!shared_->has_room()) return result::full;
+    shared_->count_posted(bytes.size());
+    return shared_->post(command::what::stream_bytes, {}, std::move(bytes)) ? result::ok : result::gone;
+}
+
+void body_stream::on_writable(std::function<void()> ready) {
+    if (shared_) {
+        shared_->on_room(std::move(ready));
+    } else {
+        ready();
+    }
+}
+
+void body_stream::finish() {
+    if (const auto to = std::exchange(shared_, nullptr)) to->post(command::what::stream_end);
+}
+
+}  // namespace headrace::net::http

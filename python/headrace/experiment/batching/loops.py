@@ -1,0 +1,193 @@
+"""The loops that drive a batcher, the same for ours and for every rival: who differs brings only his ``call``.
+
+Each returns a ``Tally``. Items are whole numbers; a result must equal what ``expected(item)`` says, which is the
+item itself unless told otherwise. Nothing is measured per item in the closed loops but every ``TIMED``-th call:
+two clock readings per call would cost as much as the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+TIMED: Final = 32
+
+
+@dataclass
+class Tally:
+    """What a loop counted. Times are ns of the monotonic clock, CPU is seconds of the whole process."""
+
+    items: int = 0
+    done: int = 0
+    wrong: int = 0
+    failed: int = 0
+    rejected: int = 0
+    first_error: str | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    cpu_s: float = 0.0
+    response_ns: list[int] = field(default_factory=list)  #: start to completion, where it was timed
+    latency_ns: list[int] = field(default_factory=list)  #: the same without the downstream's time
+    offered_rate: float | None = None  #: of a schedule: items started over the time that starting them took
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def rate(self) -> float:
+        """Items that completed rightly, per second."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    def fail(self, error: BaseException) -> None:
+        """Counts an item that ended with ``error``: refused by a full queue, or failed."""
+        if type(error).__name__ == "QueueFull":
+            self.rejected += 1
+            return
+        self.failed += 1
+        if self.first_error is None:
+            self.first_error = f"{type(error).__name__}: {error}"
+
+    def begin(self) -> None:
+        self.cpu_s = -time.process_time()
+        self.start_ns = time.monotonic_ns()
+
+    def finish(self) -> None:
+        self.end_ns = time.monotonic_ns()
+        self.cpu_s += time.process_time()
+
+
+def same(item: int) -> Any:
+    """What an identity function answers."""
+    return item
+
+
+Expected = Callable[[int], Any]
+Call = Callable[[int], Awaitable[Any]]
+
+
+async def closed(
+    call: Call, items: int, callers: int, *, expected: Expected = same, tally: Tally | None = None
+) -> Tally:
+    """``callers`` coroutines, each awaiting ``call(item)`` one after the other, ``items`` in all."""
+    tally = tally or Tally()
+    bounds = [items * n // callers for n in range(callers + 1)]
+    tally.begin()
+    await asyncio.gather(*(_caller(call, range(a, b), expected, tally) for a, b in itertools.pairwise(bounds)))
+    tally.finish()
+    return tally
+
+
+async def _caller(call: Call, items: Sequence[int], expected: Expected, tally: Tally) -> None:
+    identity = expected is same
+    for first in range(0, len(items), TIMED):
+        chunk = items[first : first + TIMED]
+        done = 0
+        try:
+            begin = time.monotonic_ns()
+            good = await call(chunk[0]) == expected(chunk[0])
+            took = time.monotonic_ns() - begin
+            done += good
+            if identity:
+                for item in chunk[1:]:
+                    done += await call(item) == item
+            else:
+                for item in chunk[1:]:
+                    done += await call(item) == expected(item)
+        except Exception as error:
+            tally.fail(error)
+            raise
+        tally.items += len(chunk)
+        tally.done += done
+        tally.wrong += len(chunk) - done
+        tally.response_ns.append(took)
+
+
+async def mapped(
+    many: Callable[[Sequence[int]], Awaitable[Sequence[Any]]], items: int, size: int, *, tally: Tally | None = None
+) -> Tally:
+    """``many`` of ``size`` items at a time, one call after the other."""
+    tally = tally or Tally()
+    tally.begin()
+    for first in range(0, items, size):
+        asked = range(first, min(first + size, items))
+        begin = time.monotonic_ns()
+        got = await many(asked)
+        tally.response_ns.append(time.monotonic_ns() - begin)
+        right = len(asked) if list(got) == list(asked) else sum(a == b for a, b in zip(asked, got, strict=False))
+        tally.items += len(asked)
+        tally.done += right
+        tally.wrong += len(asked) - right
+    tally.finish()
+    return tally
+
+
+def threaded(
+    call: Callable[[int], Any], items: int, threads: int, *, expected: Expected = same, tally: Tally | None = None
+) -> Tally:
+    """``threads`` threads, each with one blocking ``call(item)`` after the other."""
+    tally = tally or Tally()
+    gate, lock = threading.Event(), threading.Lock()
+    share = items // threads
+
+    def run(number: int) -> None:
+        done = failed = 0
+        took: list[int] = []
+        gate.wait()
+        for item in range(number * share, (number + 1) * share):
+            begin = time.monotonic_ns()
+            try:
+                done += call(item) == expected(item)
+            except Exception as error:
+                failed += 1
+                with lock:
+                    tally.fail(error)
+            took.append(time.monotonic_ns() - begin)
+        with lock:
+            tally.items += share
+            tally.done += done
+            tally.wrong += share - done - failed
+            tally.response_ns += took
+
+    crew = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    for thread in crew:
+        thread.start()
+    tally.begin()
+    gate.set()
+    for thread in crew:
+        thread.join()
+    tally.finish()
+    return tally
+
+
+def rounds(one: Callable[[], Tally], count: int) -> list[Tally]:
+    """``one`` so many times, after a first time that only warms up."""
+    one()
+    return [one() for _ in range(count)]
+
+
+def run(coroutine: Any, loop: str = "asyncio") -> Any:
+    """``asyncio.run`` with the loop that was asked for."""
+    if loop == "asyncio":
+        return asyncio.run(coroutine)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(coroutine)
+
+
+def milliseconds(values: Iterable[int]) -> dict[str, float]:
+    """p50, p99, p99.9 and the largest of durations in ns, as ms."""
+    sorted_ns = np.sort(np.fromiter(values, np.int64))
+    if not len(sorted_ns):
+        return {}
+    ranks = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+    found = {k: sorted_ns[max(int(np.ceil(s * len(sorted_ns))) - 1, 0)] / 1e6 for k, s in ranks.items()}
+    return {k: float(v) for k, v in found.items()}
