@@ -20,9 +20,9 @@ websocket  a WebSocket that sends back what it receives
 metrics    the server's counters in the text format of Prometheus
 =========  ===========================================================================================
 
-A pattern is segments between slashes: literal, ``{name}`` for one segment, or a last ``{name...}`` for all that is left.
-HEAD is answered by GET's route. The server is strict about what it reads (RFC 9110, 9112, 6455): what is malformed is
-answered 400 with the section it breaks, and every limit has a status of its own.
+A pattern is segments between slashes: literal, ``{name}`` for one segment, or a last ``{name...}`` for all that is
+left. HEAD is answered by GET's route. The server is strict about what it reads (RFC 9110, 9112, 6455): what is
+malformed is answered 400 with the section it breaks, and every limit has a status of its own.
 """
 
 from __future__ import annotations

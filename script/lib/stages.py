@@ -106,6 +106,10 @@ def integration(options: Options) -> Iterator[Step]:
     yield from _pytest("integration", options, timeout=1200)
 
 
+def conformance(options: Options) -> Iterator[Step]:
+    yield from _pytest("conformance", options, timeout=600)
+
+
 def notebooks(options: Options) -> Iterator[Step]:
     yield from _pytest("notebooks", options, timeout=600)
 
@@ -118,6 +122,7 @@ STAGES = (
     Stage("fuzz", fuzz, CLANG),
     Stage("python", python),
     Stage("integration", integration),
+    Stage("conformance", conformance),
     Stage("notebooks", notebooks),
 )
 

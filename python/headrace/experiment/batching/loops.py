@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -167,12 +168,6 @@ def threaded(
     return tally
 
 
-def rounds(one: Callable[[], Tally], count: int) -> list[Tally]:
-    """``one`` so many times, after a first time that only warms up."""
-    one()
-    return [one() for _ in range(count)]
-
-
 def run(coroutine: Any, loop: str = "asyncio") -> Any:
     """``asyncio.run`` with the loop that was asked for."""
     if loop == "asyncio":
@@ -181,6 +176,21 @@ def run(coroutine: Any, loop: str = "asyncio") -> Any:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(coroutine)
+
+
+def figures(tally: Tally) -> dict[str, Any]:
+    """The figures of a tally by name: rates per second, CPU per item and in cores, percentiles in us or ms."""
+    names = ("items", "done", "wrong", "failed", "rejected", "first_error", "seconds", "rate", "offered_rate")
+    found: dict[str, Any] = {name: getattr(tally, name) for name in names}
+    found["cpu_cores"] = tally.cpu_s / tally.seconds if tally.seconds > 0 else None
+    found["cpu_us"] = tally.cpu_s / tally.items * 1e6 if tally.items else None
+    found |= {f"response_{k}_us": v * 1e3 for k, v in milliseconds(tally.response_ns).items()}
+    return found | {f"latency_{k}_ms": v for k, v in milliseconds(tally.latency_ns).items()}
+
+
+def say(tally: Tally, **more: Any) -> None:
+    """Prints the figures as a line of JSON, which is what side_by_side.py reads."""
+    print(json.dumps(figures(tally) | more))
 
 
 def milliseconds(values: Iterable[int]) -> dict[str, float]:

@@ -1,0 +1,3 @@
+module pool_go
+
+go 1.18
