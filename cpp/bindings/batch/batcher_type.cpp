@@ -221,7 +221,7 @@ int init(PyObject* self, PyObject* args, PyObject*) {
 int traverse(PyObject* self, visitproc visit, void* arg) {
     auto* core = reinterpret_cast<batcher_object*>(self)->core;
     Py_VISIT(Py_TYPE(self));
-    if (core != nullptr && !core->shared()) return core->visit(visit, arg);
+    if (core != nullptr && !core->shared()) return core->traverse(visit, arg);
     return 0;
 }
 
@@ -262,6 +262,7 @@ PyMethodDef methods[] = {
      "clear($self, key=..., /)\n--\n\nForget the cached result of a key, or all of them."},
     {"prime", as_method(prime), METH_FASTCALL,
      "prime($self, key, result, /)\n--\n\nPut a result into the cache. Raises ValueError without one."},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {"_configure", configure, METH_O, nullptr},
     {"_stats", stats, METH_NOARGS, nullptr},
     {"_close", close, METH_O, nullptr},

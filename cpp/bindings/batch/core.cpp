@@ -349,9 +349,9 @@ py::dict batch_core::stats() const {
     d["rejects"] = sum.counters.rejected;
     d["cancels"] = sum.counters.cancelled;
     d["deadline_misses"] = sum.counters.timed_out;
-    d["batch_size"] = sum.sizes;
-    d["wait"] = sum.wait;
-    d["service"] = sum.service;
+    d["batch_size"] = py::bytes(sum.sizes.encode());
+    d["wait"] = py::bytes(sum.wait.encode());
+    d["service"] = py::bytes(sum.service.encode());
     return d;
 }
 
@@ -371,7 +371,7 @@ PyObject* batch_core::close(bool cancel_waiting) {
     return future;
 }
 
-int batch_core::visit(visitproc visit, void* arg) const {
+int batch_core::traverse(visitproc visit, void* arg) const {
     Py_VISIT(function_.ptr());
     Py_VISIT(key_function_.ptr());
     Py_VISIT(weight_function_.ptr());

@@ -62,7 +62,7 @@ public:
 
     void cancel(request& r) noexcept;
 
-    int visit(visitproc visit, void* arg) const;
+    int traverse(visitproc visit, void* arg) const;
 
     // Any thread, without the GIL.
     void count(std::uint64_t completed, std::uint64_t failed) noexcept {

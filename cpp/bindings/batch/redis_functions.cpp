@@ -9,7 +9,7 @@
 namespace headrace::bindings {
 namespace {
 
-using redis::value;
+
 
 // bytes and str as they are, numbers as Python prints them: as headrace.redis does.
 bool to_argument(PyObject* argument, std::string& out) {
@@ -38,10 +38,10 @@ class redis_request final : public request {
 public:
     redis_request(batch_core& core, PyObject* argument) : request(core, argument) {}
     std::string key, field;
-    value reply;
+    redis::value reply;
 
     PyObject* native_result() override {
-        if (reply.type == value::kind::nil) return Py_NewRef(Py_None);
+        if (reply.type == redis::value::kind::nil) return Py_NewRef(Py_None);
         return PyBytes_FromStringAndSize(reply.text.data(), static_cast<Py_ssize_t>(reply.text.size()));
     }
 };
@@ -57,7 +57,7 @@ public:
 
 protected:
     // The replies of `commands`, in order; throws what the client came to.
-    std::vector<value> ask(std::string commands, const std::vector<std::size_t>& sizes) const {
+    std::vector<redis::value> ask(std::string commands, const std::vector<std::size_t>& sizes) const {
         const auto call = client_->submit(std::move(commands), sizes, monotonic_now() + timeout_);
         // The I/O thread ends the call at its deadline; the second is for a runtime that was stopped.
         if (!call->wait(timeout_ + std::chrono::seconds{1}))
@@ -100,7 +100,7 @@ public:
         const std::vector<std::size_t> sizes = {command.size()};
         auto replies = ask(std::move(command), sizes);
         auto& reply = replies.front();
-        if (reply.type == value::kind::error) throw failure_error(refused("MGET", reply.text));
+        if (reply.type == redis::value::kind::error) throw failure_error(refused("MGET", reply.text));
         if (reply.items.size() != items.size())
             throw failure_error(failure::of(errc::protocol_error, "MGET answered with another number of values"));
         for (std::size_t i = 0; i < items.size(); ++i) request_at(items, i).reply = std::move(reply.items[i]);
@@ -137,7 +137,7 @@ public:
         }
         auto replies = ask(std::move(commands), sizes);
         for (std::size_t i = 0; i < items.size(); ++i) {
-            if (replies[i].type == value::kind::error) {
+            if (replies[i].type == redis::value::kind::error) {
                 request_at(items, i).set_failure(refused("HGET", replies[i].text));
             } else {
                 request_at(items, i).reply = std::move(replies[i]);

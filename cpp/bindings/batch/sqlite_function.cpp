@@ -31,7 +31,7 @@ bool to_value(PyObject* argument, sqlite::value& out) {
     return true;
 }
 
-PyObject* to_python(const sqlite::value& v) {
+PyObject* from_sqlite(const sqlite::value& v) {
     switch (v.index()) {
         case 1: return PyLong_FromLongLong(std::get<1>(v));
         case 2: return PyFloat_FromDouble(std::get<2>(v));
@@ -47,10 +47,10 @@ PyObject* to_python(const sqlite::value& v) {
     }
 }
 
-PyObject* to_python(const sqlite::row& row) {
+PyObject* from_sqlite(const sqlite::row& row) {
     PyObject* made = PyTuple_New(static_cast<Py_ssize_t>(row.size()));
     for (std::size_t i = 0; made != nullptr && i < row.size(); ++i) {
-        PyObject* value = to_python(row[i]);
+        PyObject* value = from_sqlite(row[i]);
         if (value == nullptr) {
             Py_CLEAR(made);
         } else {
@@ -68,10 +68,10 @@ public:
     void set_rows(std::vector<sqlite::row> rows) { rows_ = std::move(rows); }
 
     PyObject* native_result() override {
-        if (!all_) return rows_.empty() ? Py_NewRef(Py_None) : to_python(rows_.front());
+        if (!all_) return rows_.empty() ? Py_NewRef(Py_None) : from_sqlite(rows_.front());
         PyObject* list = PyList_New(static_cast<Py_ssize_t>(rows_.size()));
         for (std::size_t i = 0; list != nullptr && i < rows_.size(); ++i) {
-            PyObject* row = to_python(rows_[i]);
+            PyObject* row = from_sqlite(rows_[i]);
             if (row == nullptr) {
                 Py_CLEAR(list);
             } else {

@@ -13,6 +13,7 @@ from headrace.batch.options import CONFIGURABLE, Cache, OnFull, Options, RateLim
 from headrace.batch.stats import Stats, prometheus_text
 from headrace.batch.typed import LimitOptions
 from headrace.errors import InvalidArgument
+from headrace.measure import Histogram
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -129,7 +130,9 @@ class Batcher(_core.batch.Batcher[K, V], Generic[K, V]):
 
     def stats(self) -> Stats:
         """What it has done so far; a table in a notebook."""
-        return Stats(name=self.name, **self._stats())
+        counted = self._stats()
+        times = {what: Histogram.from_bytes(counted.pop(what)) for what in ("batch_size", "wait", "service")}
+        return Stats(name=self.name, **times, **counted)
 
     def prometheus(self) -> str:
         """The metrics of this batcher in Prometheus's text format."""
