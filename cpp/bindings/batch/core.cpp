@@ -97,6 +97,7 @@ batch_core::batch_core(py::object function, bool is_async, const py::dict& setti
 
 batch_core::~batch_core() {
     std::erase(alive, this);
+    for (auto& lane : lanes_) lane->leave_core();
     if (process_ != bridge::this_process()) static_cast<void>(engine_.release());  // its threads stayed with the parent
 }
 

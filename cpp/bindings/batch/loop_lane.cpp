@@ -13,6 +13,7 @@ namespace {
 struct lane_callback {
     PyObject_HEAD
     std::shared_ptr<loop_lane> lane;
+    batch_core* core;            // kept while the batch runs; null: the bell's
     batch::batch_handle handle;  // empty: the bell's
 };
 PyTypeObject* callback_type = nullptr;
@@ -43,6 +44,7 @@ void dealloc(PyObject* self) {
     }
     callback->handle.~batch_handle();
     callback->lane.~shared_ptr();
+    if (callback->core != nullptr) callback->core->release();
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -51,6 +53,8 @@ PyObject* make_callback(std::shared_ptr<loop_lane> lane, batch::batch_handle&& h
     auto* made = PyObject_New(lane_callback, callback_type);
     if (made == nullptr) return nullptr;
     new (&made->lane) std::shared_ptr<loop_lane>(std::move(lane));
+    made->core = handle ? made->lane->core() : nullptr;
+    if (made->core != nullptr) made->core->retain();
     new (&made->handle) batch::batch_handle(std::move(handle));
     return reinterpret_cast<PyObject*>(made);
 }
@@ -130,6 +134,11 @@ bool loop_lane::hang_bell() {
     return true;
 }
 
+void loop_lane::leave_core() noexcept {
+    core_ = nullptr;
+    silence();
+}
+
 void loop_lane::silence() noexcept {
     bell* last = nullptr;
     {
@@ -160,6 +169,7 @@ void loop_lane::start(batch::batch_handle&& handle) {
 }
 
 void loop_lane::start_far() {
+    if (core_ == nullptr) return;
     if (!hang_bell()) PyErr_Clear();
     std::vector<batch::batch_handle> some;
     {
@@ -187,13 +197,13 @@ void loop_lane::begin(batch::batch_handle&& handle) {
     const auto items = handle.items();
     PyObject* loop = bridge::running_loop();
     PyObject* list = arguments_of(items);
-    PyObject* awaitable = list == nullptr ? nullptr : PyObject_CallOneArg(core_.function(), list);
+    PyObject* awaitable = list == nullptr ? nullptr : PyObject_CallOneArg(core_->function(), list);
     Py_XDECREF(list);
     PyObject* task = nullptr;
     if (awaitable != nullptr && loop != nullptr) task = PyObject_CallMethod(loop, "create_task", "O", awaitable);
     Py_XDECREF(awaitable);
     if (task == nullptr) {
-        settle(std::move(handle), give_results(core_, items, nullptr));
+        settle(std::move(handle), give_results(*core_, items, nullptr));
         return;
     }
     PyObject* callback = make_callback(shared_from_this(), std::move(handle));
@@ -216,7 +226,7 @@ void loop_lane::settle(batch::batch_handle&& handle, bool good) {
 
 void loop_lane::finish(batch::batch_handle&& handle, PyObject* task) {
     if (PyObject* loop = bridge::running_loop()) disarm(loop);
-    const bool good = give_results(core_, handle.items(), PyObject_CallMethod(task, "result", nullptr));
+    const bool good = give_results(*core_, handle.items(), PyObject_CallMethod(task, "result", nullptr));
     settle(std::move(handle), good);
 }
 
@@ -230,7 +240,7 @@ void loop_lane::loop_is_gone() noexcept {
         some.swap(far_);
     }
     engine_->shutdown(stop_mode::cancel);
-    core_.forget(*this);
+    if (core_ != nullptr) core_->forget(*this);
 }
 
 bool register_loop_lane() {

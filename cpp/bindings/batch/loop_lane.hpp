@@ -4,7 +4,8 @@
 // thread (the window's timer, a token, a deadline) wait in `far_`, and a bell, itself a result of the bridge, tells the loop.
 // The bell also says when the loop is gone: the bridge cancels it.
 // Threads:  with the GIL on the loop's thread; start_far() from any thread without it.
-// Lifetime: shared by the core, and by the calls that run. Holds no Python object: its end may come on any thread.
+// Lifetime: shared by the core, and by the calls that run, which keep the core as well. Holds no Python object: its end may
+//           come on any thread.
 // Errors:   see results.hpp; a function that gives no awaitable fails its batch.
 // Stop:     loop_is_gone(): what waits and what runs is cancelled.
 #pragma once
@@ -42,8 +43,9 @@ public:
     void loop_is_gone() noexcept;
     /// The bell was heard.
     void start_far();
-    /// No more batches: the loop is not waited for any longer.
-    void silence() noexcept;
+    /// The batcher is gone, and with it every item.
+    void leave_core() noexcept;
+    batch_core* core() const noexcept { return core_; }
 
 private:
     /// The lane for which this thread is inside its engine, with the GIL and on the loop's thread.
@@ -51,13 +53,14 @@ private:
 
     class function;
     class bell;
-    loop_lane(batch_core& core, PyObject* loop) noexcept : core_(core), loop_(loop) {}
+    loop_lane(batch_core& core, PyObject* loop) noexcept : core_(&core), loop_(loop) {}
+    void silence() noexcept;
     bool hang_bell();
     void run_ready();
     void begin(batch::batch_handle&& handle);
     void settle(batch::batch_handle&& handle, bool good);
 
-    batch_core& core_;
+    batch_core* core_;  // null when it is gone; with the GIL
     PyObject* loop_;  // compared, never used
     std::unique_ptr<batch::engine> engine_;
     std::vector<batch::batch_handle> ready_;  // the loop's thread, like the next one
