@@ -24,6 +24,8 @@ const char* class_name(const std::error_code& code) {
         case errc::feature_not_built: return "FeatureNotBuilt";
         case errc::cancelled: return "Cancelled";
         case errc::forked: return "Forked";
+        case errc::user_error: return "UserError";
+        case errc::dependency_failed: return "DependencyFailed";
     }
     return "HeadraceError";
 }

@@ -4,6 +4,8 @@
 #include <headrace/mq/consumer.hpp>
 #include <headrace/mq/producer.hpp>
 
+#include "ack_future.hpp"
+#include "bridge/noticed.hpp"
 #include "errors.hpp"
 #include "link_counters.hpp"
 #include "registers.hpp"
@@ -65,6 +67,36 @@ py::str send(producer& self, const py::object& payload, const py::object& id, do
     }
 }
 
+// None when the window is full.
+py::object try_send(producer& self, const py::object& payload, const py::object& id) {
+    std::string_view bytes, name;
+    const auto keep_payload = to_text(payload, bytes);
+    const auto keep_id = id.is_none() ? id : to_text(id, name);
+    std::string id_out;
+    switch (without_gil([&] { return self.try_send(bytes, name, id_out); })) {
+        case producer::outcome::queued: return py::str(id_out);
+        case producer::outcome::failed: throw failure_error(self.failed());
+        case producer::outcome::full: break;
+    }
+    return py::none();
+}
+
+// (id, Future of the acknowledgement), or None when the window is full.
+py::object try_send_acked(producer& self, const py::object& payload, const py::object& id) {
+    std::string_view bytes, name;
+    const auto keep_payload = to_text(payload, bytes);
+    const auto keep_id = id.is_none() ? id : to_text(id, name);
+    std::string id_out;
+    auto* ack = new ack_result;
+    const auto future = py::reinterpret_steal<py::object>(bridge::make_future(ack));
+    if (!future) throw py::error_already_set();
+    const auto outcome = without_gil([&] { return self.try_send(bytes, name, id_out, ack); });
+    if (outcome == producer::outcome::queued) return py::make_tuple(py::str(id_out), future);
+    bridge::pending_result::finish(*ack);  // nobody has seen it
+    if (outcome == producer::outcome::failed) throw failure_error(self.failed());
+    return py::none();
+}
+
 py::list take_acks(producer& self) {
     const auto acks = without_gil([&] { return self.take_acks(); });
     py::list out;
@@ -109,6 +141,13 @@ void register_producer(py::module_& m) {
                  return settled;
              })
         .def("take_acks", &take_acks)
+        .def("try_send", &try_send, py::arg("payload"), py::arg("id"))
+        .def("try_send_acked", &try_send_acked, py::arg("payload"), py::arg("id"))
+        .def("check", [](const producer& p) { throw_if(without_gil([&] { return p.failed(); })); })
+        .def("when_open", [](producer& p) { return bridge::future_of_notice([&](notice& n) { p.when_open(n); }); })
+        .def("when_room", [](producer& p) { return bridge::future_of_notice([&](notice& n) { p.when_room(n); }); })
+        .def("when_settled",
+             [](producer& p) { return bridge::future_of_notice([&](notice& n) { p.when_settled(n); }); })
         .def("close", &producer::close, py::call_guard<py::gil_scoped_release>())
         .def_property_readonly("closed", [](const producer& p) { return without_gil([&] { return p.closed(); }); })
         .def("stats", [](const producer& p) {
@@ -169,6 +208,12 @@ void register_consumer(py::module_& m) {
                  for (auto& message : got) out.append(py::cast(std::move(message)));
                  return out;
              })
+        .def("check", [](const consumer& c) { throw_if(without_gil([&] { return c.failed(); })); })
+        .def("when_open", [](consumer& c) { return bridge::future_of_notice([&](notice& n) { c.when_open(n); }); })
+        .def("when_received",
+             [](consumer& c) { return bridge::future_of_notice([&](notice& n) { c.when_received(n); }); })
+        .def("when_settled",
+             [](consumer& c) { return bridge::future_of_notice([&](notice& n) { c.when_settled(n); }); })
         .def("ack", &consumer::ack, py::call_guard<py::gil_scoped_release>())
         .def("ack_through", &consumer::ack_through, py::call_guard<py::gil_scoped_release>())
         .def("flush",

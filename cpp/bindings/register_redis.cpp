@@ -1,72 +1,21 @@
-// headrace._core.redis: the client for threads.
+// headrace._core.redis: the client for threads and event loops.
 #include <pybind11/stl.h>
 
 #include <headrace/redis/client.hpp>
 #include <vector>
 
 #include "errors.hpp"
+#include "redis_client.hpp"
+#include "redis_convert.hpp"
 #include "registers.hpp"
 #include "waiting.hpp"
 
 namespace headrace::bindings {
 namespace {
 
-using redis::value;
-
-// One argument of a command as Redis sees it. bytes and str as they are, numbers as Python prints them.
-void append_argument(py::handle arg, std::vector<py::object>& keep, std::vector<std::string_view>& views) {
-    py::object holder;
-    if (PyBytes_Check(arg.ptr()) || PyUnicode_Check(arg.ptr())) {
-        holder = py::reinterpret_borrow<py::object>(arg);
-    } else if (PyByteArray_Check(arg.ptr()) || PyMemoryView_Check(arg.ptr())) {
-        holder = py::reinterpret_steal<py::object>(PyBytes_FromObject(arg.ptr()));
-    } else if (PyBool_Check(arg.ptr()) || (!PyLong_Check(arg.ptr()) && !PyFloat_Check(arg.ptr()))) {
-        throw py::type_error("a Redis argument must be bytes, str, int or float, not " +
-                             std::string(Py_TYPE(arg.ptr())->tp_name));
-    } else {
-        holder = py::reinterpret_steal<py::object>(PyObject_Repr(arg.ptr()));
-    }
-    if (!holder) throw py::error_already_set();
-    if (PyUnicode_Check(holder.ptr())) {
-        Py_ssize_t size = 0;
-        const char* text = PyUnicode_AsUTF8AndSize(holder.ptr(), &size);
-        if (text == nullptr) throw py::error_already_set();
-        views.emplace_back(text, static_cast<std::size_t>(size));
-    } else {
-        views.emplace_back(PyBytes_AS_STRING(holder.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(holder.ptr())));
-    }
-    keep.push_back(std::move(holder));
-}
-
-std::string format(const py::sequence& args) {
-    if (py::len(args) == 0) throw failure_error(failure::of(errc::invalid_argument, "a Redis command needs a name"));
-    std::vector<py::object> keep;
-    std::vector<std::string_view> views;
-    for (const auto arg : args) append_argument(arg, keep, views);
-    return redis::format_command(views);
-}
-
-// A server error inside a reply is an exception object: raised when it is the whole reply, a value inside arrays.
-py::object to_python(const value& v) {
-    switch (v.type) {
-        case value::kind::nil: return py::none();
-        case value::kind::status: return py::str(v.text);
-        case value::kind::error:
-            return py::reinterpret_steal<py::object>(
-                static_cast<PyObject*>(make_exception(failure::of(errc::server_error, v.text))));
-        case value::kind::string: return py::bytes(v.text);
-        case value::kind::integer: return py::int_(v.number);
-        case value::kind::array: {
-            py::list items(v.items.size());
-            for (std::size_t i = 0; i < v.items.size(); ++i) items[i] = to_python(v.items[i]);
-            return items;
-        }
-    }
-    return py::none();
-}
-
 struct client {
     std::shared_ptr<redis::client> native;
+    std::shared_ptr<redis_starter> starter;
 
     client(const std::string& url, double connect_timeout, double give_up_after, std::size_t max_queue_size) {
         redis::client_options options;
@@ -75,6 +24,7 @@ struct client {
         options.max_queue_size = max_queue_size;
         throw_if(redis::client::make(url, options, net::runtime::shared(), native));
         native->open();
+        starter = std::make_shared<redis_starter>(native);
     }
 
     // Convert, release and call, convert back.
@@ -82,7 +32,7 @@ struct client {
         std::string bytes;
         std::vector<std::size_t> sizes;
         for (const auto& args : commands) {
-            const auto one = format(args);
+            const auto one = format_redis(args);
             sizes.push_back(one.size());
             bytes += one;
         }
@@ -103,7 +53,7 @@ struct client {
             throw failure_error(why);
         }
         py::list replies;
-        for (const auto& v : call->take()) replies.append(to_python(v));
+        for (const auto& v : call->take()) replies.append(redis_value(v));
         return replies;
     }
 };
@@ -117,6 +67,18 @@ void register_redis(py::module_& parent) {
              py::arg("connect_timeout"), py::arg("give_up_after"), py::arg("max_queue_size"))
         .def("run", &client::run, py::arg("commands"), py::arg("timeout"),
              "Sends the commands in one write and returns one reply each, in order.")
+        .def(
+            "start",
+            [](const client& self, const py::sequence& command, double timeout) {
+                return self.starter->start(self.starter, command, timeout);
+            },
+            py::arg("command"), py::arg("timeout"), "A Future of the reply.")
+        .def(
+            "start_many",
+            [](const client& self, const std::vector<py::sequence>& commands, double timeout) {
+                return self.starter->start_many(self.starter, commands, timeout);
+            },
+            py::arg("commands"), py::arg("timeout"), "A Future of the replies.")
         .def(
             "close", [](const client& self) { self.native->close(); }, py::call_guard<py::gil_scoped_release>())
         .def_property_readonly("closed",
@@ -145,6 +107,7 @@ void register_redis(py::module_& parent) {
             d["reconnects"] = s.reconnects;
             return d;
         });
+    register_subscriber(m);
 }
 
 }  // namespace headrace::bindings

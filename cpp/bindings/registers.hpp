@@ -12,6 +12,7 @@ void register_base(py::module_& m);
 void register_measure(py::module_& m);
 void register_batch(py::module_& m);
 void register_redis(py::module_& m);
+void register_subscriber(py::module_& redis);
 void register_mq(py::module_& m);
 void register_mq_clients(py::module_& m);
 void register_ledger(py::module_& m);

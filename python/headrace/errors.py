@@ -8,6 +8,8 @@ HeadraceError
 ├── Cancelled                                     given up by the caller or by a shutdown
 ├── Forked                                        the handle belongs to the parent process
 ├── BadResult              (also ValueError)      a batch function did not return one result per item
+├── UserError                                     a native function of the caller's failed
+├── DependencyFailed                              not run, because what it depends on failed (that is __cause__)
 ├── NotFound                                      a named file, topic or group does not exist
 ├── IoError                (also OSError)         a file could not be read or written
 ├── FeatureNotBuilt        (also ImportError)     this build lacks a library; the text says how to get it
@@ -54,6 +56,14 @@ class Forked(HeadraceError):
 
 class BadResult(HeadraceError, ValueError):
     """A batch function returned something else than one result per item; the text says what."""
+
+
+class UserError(HeadraceError):
+    """A native function that the caller handed in failed; a Python function's exception stays what it is."""
+
+
+class DependencyFailed(HeadraceError):
+    """Not run, because something that it depends on failed; ``__cause__`` is that failure."""
 
 
 class NotFound(HeadraceError):

@@ -240,6 +240,34 @@ def test_a_stable_name_resumes_its_own_messages(shared_redis_server: RedisServer
         batch.ack()
 
 
+def test_a_consumer_leaves_its_group_unless_something_is_pending(
+    shared_redis_server: RedisServer, client: Client, topic: str
+) -> None:
+    url = shared_redis_server.url
+
+    def names() -> set[bytes]:
+        return {
+            dict(zip(c[::2], c[1::2], strict=True))[b"name"] for c in client.execute("XINFO", "CONSUMERS", topic, "g")
+        }
+
+    with Producer(url, topic=topic) as producer:
+        producer.send(b"x")
+    holder = Consumer(url, topic=topic, group="g", name="holder")
+    assert len(holder.receive(10)) == 1
+    idle = Consumer(url, topic=topic, group="g", name="idle")
+    assert not idle.receive(0.2)
+    assert names() == {b"holder", b"idle"}
+    holder.close()
+    idle.close()
+    deadline = time.monotonic() + 10
+    while names() != {b"holder"}:
+        assert time.monotonic() < deadline, names()
+    with Consumer(url, topic=topic, group="g", name="holder") as again:
+        again.receive(10).ack()
+    while names():
+        assert time.monotonic() < deadline, names()
+
+
 def test_maxlen_trims_what_every_group_has_acknowledged_and_nothing_else(
     shared_redis_server: RedisServer, client: Client, topic: str
 ) -> None:

@@ -483,10 +483,13 @@ def test_task_group(run: Run) -> None:
         async def hang() -> None:
             await hanging
 
-        with pytest.raises(ExceptionGroup):
+        async def all_of_it() -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(hang())
                 group.create_task(call(ValueError("one fails")))
+
+        with pytest.raises(ExceptionGroup):
+            await all_of_it()
         assert hanging.cancelled()
         close()
 

@@ -261,7 +261,7 @@ void batch_core::submit_to(batch::engine& engine, request* first) noexcept {
         end = &r.next_item();
     }
     *end = nullptr;
-    if (wanted != nullptr) engine.submit(*wanted);
+    if (wanted != nullptr) engine.submit_chain(*wanted);
 }
 
 void batch_core::flush_tick(PyObject* loop, request* first) noexcept {

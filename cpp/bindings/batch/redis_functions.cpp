@@ -50,26 +50,27 @@ redis_request& request_at(std::span<batch::item* const> items, std::size_t i) {
     return static_cast<redis_request&>(*items[i]);
 }
 
+using items_of_batch = std::span<batch::item* const>;
+
+/// Sends a batch where it is formed and completes it on the client's I/O thread.
 class redis_function : public native_function {
 public:
     redis_function(const char* name, std::shared_ptr<redis::client> client, ns timeout)
         : native_function(name), client_(std::move(client)), timeout_(timeout) {}
+    bool is_async() const noexcept override { return true; }
+    void run(items_of_batch) override {}
+    void start(batch::batch_handle&& handle) override;
 
-protected:
-    // The replies of `commands`, in order; throws what the client came to.
-    std::vector<redis::value> ask(std::string commands, const std::vector<std::size_t>& sizes) const {
-        const auto call = client_->submit(std::move(commands), sizes, monotonic_now() + timeout_);
-        // The I/O thread ends the call at its deadline; the second is for a runtime that was stopped.
-        if (!call->wait(timeout_ + std::chrono::seconds{1}))
-            throw failure_error(failure::of(errc::maybe_executed, client_->display() + ": no answer in time"));
-        if (call->failed()) throw failure_error(located(call->failed()));
-        return call->take();
-    }
+    /// Every item gets its value or its error.
+    virtual void answer(items_of_batch items, std::vector<redis::value> replies) = 0;
     failure located(failure why) const {
         if (why.message.find(client_->display()) == std::string::npos)
             why.message = client_->display() + ": " + why.message;
         return why;
     }
+
+protected:
+    virtual redis::request format(items_of_batch items) const = 0;
     failure refused(const char* command, const std::string& said) const {
         return failure::of(errc::server_error, client_->display() + ": " + command + ": " + said);
     }
@@ -78,6 +79,52 @@ private:
     const std::shared_ptr<redis::client> client_;
     const ns timeout_;
 };
+
+// A batch that Redis has.
+class sent_batch final : public redis::call_sink {
+public:
+    sent_batch(redis_function& function, batch::batch_handle&& handle) noexcept
+        : function_(function), handle_(std::move(handle)) {}
+    batch::batch_handle& handle() noexcept { return handle_; }
+
+    void ended(std::vector<redis::value> replies, const failure& why) noexcept override {
+        replies_ = std::move(replies);
+        why_ = why;
+    }
+    void hand_over() noexcept override {
+        for (redis::call_sink* sink = this; sink != nullptr;) {
+            auto* one = static_cast<sent_batch*>(sink);
+            sink = one->next_ended;
+            one->finish();
+            delete one;
+        }
+    }
+
+private:
+    void finish() noexcept {
+        try {
+            if (why_) throw failure_error(function_.located(why_));
+            function_.answer(handle_.items(), std::move(replies_));
+            handle_.complete();
+        } catch (...) {
+            handle_.fail(std::current_exception());
+        }
+    }
+
+    redis_function& function_;  // the engine keeps it while a batch is under way
+    batch::batch_handle handle_;
+    std::vector<redis::value> replies_;
+    failure why_;
+};
+
+void redis_function::start(batch::batch_handle&& handle) {
+    auto request = format(handle.items());
+    request.deadline = monotonic_now() + timeout_;
+    request.sink = new sent_batch(*this, std::move(handle));
+    std::vector<redis::request> requests;
+    requests.push_back(std::move(request));
+    client_->submit(std::move(requests));
+}
 
 class get_function final : public redis_function {
 public:
@@ -92,13 +139,14 @@ public:
         return made;
     }
 
-    void run(std::span<batch::item* const> items) override {
+    redis::request format(items_of_batch items) const override {
         std::vector<std::string_view> words = {"MGET"};
         words.reserve(items.size() + 1);
         for (std::size_t i = 0; i < items.size(); ++i) words.push_back(request_at(items, i).key);
-        auto command = redis::format_command(words);
-        const std::vector<std::size_t> sizes = {command.size()};
-        auto replies = ask(std::move(command), sizes);
+        return {.formatted = redis::format_command(words)};
+    }
+
+    void answer(items_of_batch items, std::vector<redis::value> replies) override {
         auto& reply = replies.front();
         if (reply.type == redis::value::kind::error) throw failure_error(refused("MGET", reply.text));
         if (reply.items.size() != items.size())
@@ -126,16 +174,18 @@ public:
         return made;
     }
 
-    void run(std::span<batch::item* const> items) override {
-        std::string commands;
-        std::vector<std::size_t> sizes;
+    redis::request format(items_of_batch items) const override {
+        redis::request r;
         for (std::size_t i = 0; i < items.size(); ++i) {
             const std::string_view words[] = {"HGET", request_at(items, i).key, request_at(items, i).field};
             const auto one = redis::format_command(words);
-            sizes.push_back(one.size());
-            commands += one;
+            r.sizes.push_back(one.size());
+            r.formatted += one;
         }
-        auto replies = ask(std::move(commands), sizes);
+        return r;
+    }
+
+    void answer(items_of_batch items, std::vector<redis::value> replies) override {
         for (std::size_t i = 0; i < items.size(); ++i) {
             if (replies[i].type == redis::value::kind::error) {
                 request_at(items, i).set_failure(refused("HGET", replies[i].text));

@@ -253,6 +253,10 @@ PyObject* get_state(PyObject* self, void*) {
 PyObject* get_log_traceback(PyObject* self, void*) {
     return PyBool_FromLong(as_future(self)->unretrieved);
 }
+PyObject* get_cancel_message(PyObject* self, void*) {
+    auto* f = as_future(self);
+    return Py_NewRef(f->cancel_message != nullptr ? f->cancel_message : Py_None);
+}
 int set_log_traceback(PyObject* self, PyObject* value, void*) {
     if (value == nullptr || PyObject_IsTrue(value) != 0) {
         PyErr_SetString(PyExc_ValueError, "_log_traceback can only be set to False");
@@ -270,26 +274,32 @@ PyCFunction as_method(F* f) {
 constexpr int fast = METH_FASTCALL | METH_KEYWORDS;
 PyMethodDef methods[] = {
     {"result", as_method(result), fast,
-     "result(timeout=None)\n--\n\nThe result, or the exception raised. In a plain thread it waits, at most `timeout` "
+     "result($self, /, timeout=None)\n--\n\nThe result, or the exception raised. In a plain thread it waits, at most "
+     "`timeout` "
      "seconds (DeadlineExceeded,\na TimeoutError; the operation goes on). Where an event loop runs it does not wait: "
      "InvalidStateError."},
     {"exception", as_method(exception), fast,
-     "exception(timeout=None)\n--\n\nThe exception, or None. Waits as `result` does; raises CancelledError when "
+     "exception($self, /, timeout=None)\n--\n\nThe exception, or None. Waits as `result` does; raises CancelledError "
+     "when "
      "cancelled."},
-    {"done", done, METH_NOARGS, "done()\n--\n\nWhether there is a result, an exception, or it was cancelled."},
-    {"cancelled", cancelled, METH_NOARGS, "cancelled()\n--\n\nWhether it was cancelled."},
+    {"done", done, METH_NOARGS, "done($self, /)\n--\n\nWhether there is a result, an exception, or it was cancelled."},
+    {"cancelled", cancelled, METH_NOARGS, "cancelled($self, /)\n--\n\nWhether it was cancelled."},
     {"cancel", as_method(cancel_method), fast,
-     "cancel(msg=None)\n--\n\nGive up, unless it is done. True: it was given up, and will never have a result."},
+     "cancel($self, /, msg=None)\n--\n\nGive up, unless it is done. True: it was given up, and will never have a "
+     "result."},
     {"get_loop", get_loop, METH_NOARGS,
-     "get_loop()\n--\n\nThe event loop it belongs to: the one that runs when this, add_done_callback or await comes "
+     "get_loop($self, /)\n--\n\nThe event loop it belongs to: the one that runs when this, add_done_callback or await "
+     "comes "
      "first."},
     {"add_done_callback", as_method(add_done_callback), fast,
-     "add_done_callback(callback, *, context=None)\n--\n\nCall callback(future) in the running event loop when done."},
+     "add_done_callback($self, callback, /, *, context=None)\n--\n\nCall callback(future) in the running event loop "
+     "when done."},
     {"remove_done_callback", remove_done_callback, METH_O,
-     "remove_done_callback(callback, /)\n--\n\nRemove every instance of it; returns how many there were."},
-    {"set_result", refuse_setting, METH_O, "set_result(result, /)\n--\n\nRaises RuntimeError: the engine does that."},
+     "remove_done_callback($self, callback, /)\n--\n\nRemove every instance of it; returns how many there were."},
+    {"set_result", refuse_setting, METH_O,
+     "set_result($self, result, /)\n--\n\nRaises RuntimeError: the engine does that."},
     {"set_exception", refuse_setting, METH_O,
-     "set_exception(exception, /)\n--\n\nRaises RuntimeError: the engine does that."},
+     "set_exception($self, exception, /)\n--\n\nRaises RuntimeError: the engine does that."},
     {"_make_cancelled_error", cancelled_error, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {nullptr, nullptr, 0, nullptr},
@@ -299,6 +309,7 @@ PyGetSetDef attributes[] = {
     {"_asyncio_future_blocking", get_blocking, set_blocking, nullptr, nullptr},
     {"_loop", get_bound_loop, nullptr, nullptr, nullptr},
     {"_state", get_state, nullptr, nullptr, nullptr},
+    {"_cancel_message", get_cancel_message, nullptr, nullptr, nullptr},  // gather() reads it on 3.11
     {"_log_traceback", get_log_traceback, set_log_traceback, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };

@@ -84,6 +84,14 @@ loop_port* make_port(PyObject* loop) {
     return port;
 }
 
+void run_ends(loop_port* port) {
+    while (port->ends != nullptr) {
+        auto* work = port->ends;
+        port->ends = work->next;
+        work->run();
+    }
+}
+
 // Tasks go on, callbacks are called. -1: KeyboardInterrupt or SystemExit.
 int drain(loop_port* port, bool nested) {
     if (port->backlog == nullptr) port->backlog = port->queue->take();
@@ -93,11 +101,7 @@ int drain(loop_port* port, bool nested) {
             port->backlog = r->next;
             if (deliver(*r, port, nested) < 0) return -1;
         }
-        while (port->ends != nullptr) {
-            auto* work = port->ends;
-            port->ends = work->next;
-            work->run();
-        }
+        run_ends(port);
         // With nothing left the loop may sleep; after `most_per_tick` it comes back at once: the eventfd is readable.
         if (port->backlog == nullptr) port->backlog = port->queue->take();
         if (port->backlog == nullptr && port->queue->arm()) break;
@@ -128,6 +132,7 @@ void end(loop_port* port) {
         all->ports.erase(port->loop);
         ++all->version;
     }
+    run_ends(port);  // what was submitted must reach its engine, which finishes it
     auto* late = port->queue->close();
     for (auto* list : {port->backlog, late}) {
         for (auto* r = list; r != nullptr;) {

@@ -21,6 +21,8 @@ struct category final : std::error_category {
             case errc::feature_not_built: return "feature not built";
             case errc::cancelled: return "cancelled";
             case errc::forked: return "used after fork";
+            case errc::user_error: return "a function of the caller failed";
+            case errc::dependency_failed: return "a dependency failed";
         }
         return "unknown error";
     }

@@ -6,7 +6,9 @@
 namespace headrace::batch {
 
 batch_fsm::batch_fsm(const batch_options& options, same_key same, ns now)
-    : options_(options), same_(std::move(same)), limit_(options.min_concurrent_batches, options.max_concurrent_batches) {
+    : options_(options),
+      same_(std::move(same)),
+      limit_(options.min_concurrent_batches, options.max_concurrent_batches) {
     configure(options, now);
 }
 
@@ -77,27 +79,28 @@ void batch_fsm::unfollow(item& it) {
     --following_;
 }
 
-/// Takes a leader out of the queue; the key stays in flight when somebody else waits for it.
+/// Takes a leader out of the queue; when somebody else waits for its key, the first of them takes its place there.
 void batch_fsm::unqueue(item& it) {
-    if (it.group_ != nullptr && !it.group_->followers.empty()) {
-        let_heir_lead(it, *it.group_);
+    if (item* const heir = heir_of(it)) {
+        queue_.replace(it, *heir);
         return;
     }
     queue_.remove(it);
     forced_ = std::min(forced_, queue_.size());
-    if (it.key != 0) keys_.erase(it);
-    delete std::exchange(it.group_, nullptr);
 }
 
-void batch_fsm::let_heir_lead(item& it, key_group& group) {
-    item& heir = *group.followers.front();
-    group.followers.remove(heir);
-    --following_;
-    queue_.replace(it, heir);
+/// Who leads the key of `it` from now on; null, and the key is no longer in flight, when nobody follows.
+item* batch_fsm::heir_of(item& it) {
+    if (it.key == 0) return nullptr;
     keys_.erase(it);
+    std::unique_ptr<key_group> group(std::exchange(it.group_, nullptr));
+    if (group == nullptr || group->followers.empty()) return nullptr;
+    item& heir = *group->followers.front();
+    group->followers.remove(heir);
+    --following_;
     keys_.insert(heir);
-    group.leader = &heir;
-    it.group_ = nullptr;
+    group.release()->leader = &heir;
+    return &heir;
 }
 
 void batch_fsm::drop_least(item& newest, outbox& out) {
@@ -172,16 +175,18 @@ bool batch_fsm::take(ns now, running_batch& b, outbox& out) {
             continue;
         }
         if (max_weight != 0 && weight + it->weight > max_weight) break;
+        // Its links are free before it runs: from then on its waiter may be delivered at any time.
+        queue_.remove(*it);
         if (!it->decide(item_state::waiting, item_state::running)) {
-            unqueue(*it);  // given up: withdraw() follows
+            if (item* const heir = heir_of(*it)) queue_.push_front(*heir, *it);  // given up: withdraw() follows
             continue;
         }
         weight += it->weight;
         enter_batch(*it, now, b);
     }
+    forced_ = std::min(forced_ - std::min(forced_, b.items.size()), queue_.size());
     if (b.items.empty()) return false;
     if (bucket_) bucket_->try_take(tokens_for(b.items.size()), now);
-    forced_ -= std::min(forced_, b.items.size());
     b.started = now;
     b.next = std::exchange(first_running_, &b);
     if (b.next != nullptr) b.next->previous = &b;
@@ -195,7 +200,6 @@ bool batch_fsm::take(ns now, running_batch& b, outbox& out) {
 }
 
 void batch_fsm::enter_batch(item& it, ns now, running_batch& b) {
-    queue_.remove(it);
     it.place_ = item::place::batch;
     ++departed_;
     b.has_keys |= it.key != 0;

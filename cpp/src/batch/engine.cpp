@@ -31,7 +31,11 @@ failure engine::configure(const batch_options& options) {
     return {};
 }
 
-void engine::submit(item& first) {
+void engine::submit(item& it) {
+    it.next = nullptr;
+    core_->submit(it);
+}
+void engine::submit_chain(item& first) {
     core_->submit(first);
 }
 bool engine::cancel(item& it) {

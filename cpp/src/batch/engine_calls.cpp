@@ -27,11 +27,7 @@ void engine::core::submit(item& first) {
     std::size_t n = 0;
     ns earliest = ns::max();
     for (item* it = &first; it != nullptr; it = it->next) {
-        it->state_.store(static_cast<std::uint8_t>(item_state::waiting), std::memory_order_relaxed);
-        it->released_.store(false, std::memory_order_relaxed);
-        it->place_ = item::place::nowhere;
-        it->group_ = nullptr;
-        it->arrived_ = now;
+        item_access::enter(*it, now);
         earliest = std::min(earliest, it->deadline);
         last = it;
         ++n;

@@ -15,7 +15,8 @@ engine::core::core(const batch_options& options, std::shared_ptr<batch_function>
       on_full_(options.on_full),
       spin_(options.spin.count()),
       caching_(options.cache_size != 0),
-      fsm_(options, [f = function_.get()](const item& a, const item& b) { return f->same_key(a, b); }, monotonic_now()) {
+      fsm_(
+          options, [f = function_.get()](const item& a, const item& b) { return f->same_key(a, b); }, monotonic_now()) {
     ingress_.arm();
 }
 
@@ -163,7 +164,8 @@ void engine::core::note_stop(work& w) {
 }
 
 void engine::core::end_act() {
-    if (acting_.fetch_sub(1) == 1 && stop_pending_.load(std::memory_order_relaxed) && stop_pending_.exchange(false)) pass();
+    if (acting_.fetch_sub(1) == 1 && stop_pending_.load(std::memory_order_relaxed) && stop_pending_.exchange(false))
+        pass();
 }
 
 void engine::core::act(work& w) noexcept {

@@ -25,7 +25,8 @@ struct batch_run {
 
 class engine::core final : public std::enable_shared_from_this<engine::core> {
 public:
-    core(const batch_options& options, std::shared_ptr<batch_function> function, std::shared_ptr<exec::thread_pool> pool);
+    core(const batch_options& options, std::shared_ptr<batch_function> function,
+         std::shared_ptr<exec::thread_pool> pool);
     ~core();
 
     void submit(item& first);

@@ -72,6 +72,7 @@ bool engine::core::spin() noexcept {
     do {
         for (int i = 0; i < 32; ++i) {
             if (ingress_.waiting() || poke_.load(std::memory_order_acquire)) return true;
+            if (closing_.load(std::memory_order_relaxed) != not_closing) return true;
             spin_pause();
         }
     } while (monotonic_now() < until);

@@ -49,8 +49,9 @@ void engine::core::pass_waiting(F&& with_fsm) {
     {
         frame here(*this);
         enter_waiting();
-        with_fsm();
         work w;
+        decide(w, nullptr);  // what has arrived counts
+        with_fsm();
         while (!combiner_.leave()) decide(w, nullptr);
         act(w);
         while (std::exchange(here.again, false) && combiner_.enter_or_mark()) decide_and_act(w);

@@ -1,5 +1,5 @@
-#include <headrace/batch/options.hpp>
 #include <headrace/base/token_bucket.hpp>
+#include <headrace/batch/options.hpp>
 
 namespace headrace::batch {
 namespace {

@@ -82,6 +82,10 @@ public:
         return true;
     }
 
+    void when_open(notice& n) { when(n, when_open_); }
+    void when_received(notice& n) { when(n, when_received_); }
+    void when_settled(notice& n) { when(n, when_settled_); }
+
     failure failed() const {
         lock_guard hold(mutex_);
         return failure_;
@@ -107,6 +111,26 @@ private:
         return true;
     }
 
+    void when(notice& n, notices& list) {
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            list.add(n);
+            take_due(due);
+        }
+        due.tell();
+    }
+    void take_due(notices& due) HEADRACE_REQUIRES(mutex_) {
+        if (failure_ || open_) due.take(when_open_);
+        if (failure_ || !inbox_.empty()) due.take(when_received_);
+        if (failure_ || (acks_asked_ == 0 && unconfirmed_ == 0)) due.take(when_settled_);
+    }
+    // Threads are woken; `due` is to be told once the lock is free.
+    void changed(notices& due) HEADRACE_REQUIRES(mutex_) {
+        changed_.notify_all();
+        take_due(due);
+    }
+
     void collect(std::uint64_t tag) {
         if (tag < first_tag_ || tag - first_tag_ >= hands_.size()) return;
         auto& state = hands_[static_cast<std::size_t>(tag - first_tag_)];
@@ -118,26 +142,41 @@ private:
     void send_acks() {
         link_->ack(acking_);
         link_->allow(acking_.size());
+        notices due;
         {
             lock_guard hold(mutex_);
             --acks_asked_;
             unconfirmed_ += acking_.size();
             counted_.unacked -= acking_.size();
-            if (acking_.empty()) changed_.notify_all();
+            if (acking_.empty()) changed(due);
         }
+        due.tell();
         acking_.clear();
         link_->flush();
     }
 
     void on_open() override {
-        lock_guard hold(mutex_);
-        open_ = true;
-        changed_.notify_all();
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            open_ = true;
+            changed(due);
+        }
+        due.tell();
     }
 
     void on_messages(std::span<const delivery> messages, ns now) override {
         for (std::size_t i = 0; i < messages.size(); ++i) hands_.push_back() = hand::held;
-        lock_guard hold(mutex_);
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            keep(messages, now);
+            changed(due);
+        }
+        due.tell();
+    }
+
+    void keep(std::span<const delivery> messages, ns now) HEADRACE_REQUIRES(mutex_) {
         for (const auto& m : messages) {
             auto& kept = inbox_.push_back();
             kept.tag = m.tag;
@@ -151,26 +190,33 @@ private:
         counted_.received += messages.size();
         counted_.unacked += messages.size();
         counted_.link = link_->counters();
-        changed_.notify_all();
     }
 
     void on_acked(std::span<const std::uint64_t> tags, ns) override {
         for (const auto tag : tags) hands_[static_cast<std::size_t>(tag - first_tag_)] = hand::done;
         for (; !hands_.empty() && hands_.front() == hand::done; ++first_tag_) hands_.pop_front();
-        lock_guard hold(mutex_);
-        counted_.acked += tags.size();
-        unconfirmed_ -= tags.size();
-        counted_.link = link_->counters();
-        changed_.notify_all();
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            counted_.acked += tags.size();
+            unconfirmed_ -= tags.size();
+            counted_.link = link_->counters();
+            changed(due);
+        }
+        due.tell();
     }
 
     void on_dead(const failure& why) override { fail(why); }
 
     void fail(failure why) {
-        lock_guard hold(mutex_);
-        if (failure_) return;
-        failure_ = std::move(why);
-        changed_.notify_all();
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            if (failure_) return;
+            failure_ = std::move(why);
+            changed(due);
+        }
+        due.tell();
     }
 
     net::io_thread& thread_;
@@ -190,6 +236,9 @@ private:
     std::size_t unconfirmed_ HEADRACE_GUARDED_BY(mutex_) = 0;  // acks that the broker has not confirmed
     counters counted_ HEADRACE_GUARDED_BY(mutex_);
     failure failure_ HEADRACE_GUARDED_BY(mutex_);
+    notices when_open_ HEADRACE_GUARDED_BY(mutex_);
+    notices when_received_ HEADRACE_GUARDED_BY(mutex_);
+    notices when_settled_ HEADRACE_GUARDED_BY(mutex_);
 };
 
 consumer::consumer(std::shared_ptr<core> c, std::shared_ptr<net::runtime> runtime)
@@ -232,6 +281,15 @@ void consumer::ack_through(std::uint64_t tag) {
 }
 bool consumer::wait_settled(ns timeout) {
     return runtime_->forked() || core_->wait_settled(timeout);
+}
+void consumer::when_open(notice& n) {
+    runtime_->forked() ? n.told() : core_->when_open(n);
+}
+void consumer::when_received(notice& n) {
+    runtime_->forked() ? n.told() : core_->when_received(n);
+}
+void consumer::when_settled(notice& n) {
+    runtime_->forked() ? n.told() : core_->when_settled(n);
 }
 failure consumer::failed() const {
     return runtime_->forked() ? after_fork() : core_->failed();

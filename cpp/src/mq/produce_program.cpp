@@ -23,6 +23,9 @@ std::size_t flush_interval(std::size_t window) {
 constexpr std::size_t max_burst = 4096;
 // Payload bytes made ready while the broker works: enough for the next burst, few enough to stay in the cache.
 constexpr std::size_t max_prepared_bytes = 128 * 1024;
+// A window this small is taken by the broker in one piece and acknowledged in one (Redis reads 16 KiB at a time, and with
+// appendfsync always each piece costs a disk write): sent in halves, it would stay in halves.
+constexpr std::size_t one_piece_bytes = 16 * 1024;
 
 class produce_worker final : public program::worker, private producer_link::listener {
 public:
@@ -103,6 +106,11 @@ private:
         }
     }
 
+    bool worth_refilling() const {
+        const bool in_one_piece = prepared_ >= options_.window && options_.window * payload_.size() <= one_piece_bytes;
+        return in_one_piece ? window_.in_flight() == 0 : window_.worth_refilling();
+    }
+
     std::size_t send_prepared(ns now) {
         const auto n = std::min<std::size_t>(prepared_, window_.room());
         for (std::size_t i = 0; i < n; ++i) window_.add(now, now, static_cast<std::uint32_t>(payload_.size()));
@@ -146,7 +154,7 @@ private:
         counted_.acked += tags.size();
         counted_.last = now;
         counted_.in_flight = window_.in_flight();
-        if (running() && next_ < options_.count && (schedule_ || window_.worth_refilling())) pump();
+        if (running() && next_ < options_.count && (schedule_ || worth_refilling())) pump();
         for (const auto& [tag, e] : settled_) {
             histograms_.service.record((now - e.sent).count());
             if (schedule_) histograms_.response.record((now - e.intended).count());

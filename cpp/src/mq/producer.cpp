@@ -4,6 +4,7 @@
 #include <headrace/mq/producer.hpp>
 #include <headrace/mq/producer_link.hpp>
 #include <headrace/mq/send_window.hpp>
+#include <unordered_map>
 
 namespace headrace::mq {
 namespace {
@@ -12,15 +13,16 @@ namespace {
 struct burst {
     struct item {
         std::size_t id, payload, end;  // offsets into bytes
+        ack_sink* sink;                // or null
     };
     std::string bytes;
     std::vector<item> items;
 
-    void add(std::string_view id, std::string_view payload) {
+    void add(std::string_view id, std::string_view payload, ack_sink* sink) {
         const auto at = bytes.size();
         bytes.append(id);
         bytes.append(payload);
-        items.push_back({at, at + id.size(), bytes.size()});
+        items.push_back({at, at + id.size(), bytes.size(), sink});
     }
     std::string_view id(const item& i) const { return {bytes.data() + i.id, i.payload - i.id}; }
     std::string_view payload(const item& i) const { return {bytes.data() + i.payload, i.end - i.payload}; }
@@ -28,6 +30,25 @@ struct burst {
         bytes.clear();
         items.clear();
     }
+};
+
+// Sinks with their answers, oldest first, until the lock is free and they are told.
+class answered_sinks {
+public:
+    void add(ack_sink& sink, acknowledgement a) { answers_.emplace_back(&sink, std::move(a)); }
+    void hand_over() noexcept {
+        if (answers_.empty()) return;
+        ack_sink* next = nullptr;
+        for (auto it = answers_.rbegin(); it != answers_.rend(); ++it) {
+            it->first->acknowledged(std::move(it->second));
+            it->first->next_acked = std::exchange(next, it->first);
+        }
+        answers_.clear();
+        next->hand_over();
+    }
+
+private:
+    std::vector<std::pair<ack_sink*, acknowledgement>> answers_;
 };
 
 }  // namespace
@@ -48,7 +69,7 @@ public:
         thread_.post([self = shared_from_this()] { self->link_->open(); });
     }
 
-    outcome try_send(std::string_view payload, std::string_view id, std::string& id_out) {
+    outcome try_send(std::string_view payload, std::string_view id, std::string& id_out, ack_sink* sink) {
         bool wake = false;
         {
             lock_guard hold(mutex_);
@@ -56,7 +77,7 @@ public:
             if (full()) return outcome::full;
             id_out = id.empty() ? ids_.at(sent_) : id;
             wake = waiting_.items.empty();
-            waiting_.add(id_out, payload);
+            waiting_.add(id_out, payload, sink);
             ++unacked_;
             ++sent_;
         }
@@ -83,11 +104,19 @@ public:
     bool wait_room(ns timeout) { return wait(timeout, &core::has_room); }
     bool wait_settled(ns timeout) { return wait(timeout, &core::settled); }
 
+    void when_open(notice& n) { when(n, when_open_); }
+    void when_room(notice& n) { when(n, when_room_); }
+    void when_settled(notice& n) { when(n, when_settled_); }
+
     std::vector<acknowledgement> take_acks() {
-        lock_guard hold(mutex_);
+        notices due;
         std::vector<acknowledgement> taken;
-        taken.swap(acks_);
-        changed_.notify_all();
+        {
+            lock_guard hold(mutex_);
+            taken.swap(acks_);
+            changed(due);
+        }
+        due.tell();
         return taken;
     }
     failure failed() const {
@@ -97,7 +126,10 @@ public:
 
     void close() {
         fail(failure::of(errc::closed, "the producer of topic " + options_.topic + " is closed"));
-        thread_.post([self = shared_from_this()] { self->link_->close(); });
+        thread_.post([self = shared_from_this()] {
+            self->link_->close();
+            self->fail_sinks();
+        });
     }
 
     counters stats() const {
@@ -107,6 +139,26 @@ public:
 
 private:
     bool full() const HEADRACE_REQUIRES(mutex_) { return unacked_ + acks_.size() >= options_.window; }
+
+    void when(notice& n, notices& list) {
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            list.add(n);
+            take_due(due);
+        }
+        due.tell();
+    }
+    void take_due(notices& due) HEADRACE_REQUIRES(mutex_) {
+        if (failure_ || open_) due.take(when_open_);
+        if (failure_ || has_room()) due.take(when_room_);
+        if (failure_ || settled()) due.take(when_settled_);
+    }
+    // Threads are woken; `due` is to be told once the lock is free.
+    void changed(notices& due) HEADRACE_REQUIRES(mutex_) {
+        changed_.notify_all();
+        take_due(due);
+    }
 
     void drain() {
         draining_.clear();
@@ -119,6 +171,7 @@ private:
             const auto payload = draining_.payload(item);
             const auto tag = window_.add(now, now, static_cast<std::uint32_t>(payload.size()));
             if (options_.collect_acks) names_.push_back().assign(draining_.id(item));
+            if (item.sink != nullptr) sinks_[tag] = {item.sink, std::string(draining_.id(item))};
             link_->send(tag, draining_.id(item), payload);
         }
         link_->end_batch();
@@ -132,31 +185,48 @@ private:
     }
 
     void on_open() override {
-        lock_guard hold(mutex_);
-        open_ = true;
-        changed_.notify_all();
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            open_ = true;
+            changed(due);
+        }
+        due.tell();
     }
 
     void on_acks(std::span<const std::uint64_t> tags, ns now) override {
-        lock_guard hold(mutex_);
-        for (const auto tag : tags) settle(tag, now, {});
-        acked_ += tags.size();
-        unacked_ -= tags.size();
-        link_counters_ = link_->counters();
-        changed_.notify_all();
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            for (const auto tag : tags) settle(tag, now, {});
+            acked_ += tags.size();
+            unacked_ -= tags.size();
+            link_counters_ = link_->counters();
+            changed(due);
+        }
+        due.tell();
+        answered_.hand_over();
     }
 
     void on_refused(std::uint64_t tag, const failure& why) override {
-        lock_guard hold(mutex_);
-        settle(tag, ns{0}, why);
-        ++refused_;
-        --unacked_;
-        if (!failure_) failure_ = why;
-        changed_.notify_all();
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            settle(tag, ns{0}, why);
+            ++refused_;
+            --unacked_;
+            if (!failure_) failure_ = why;
+            changed(due);
+        }
+        due.tell();
+        answered_.hand_over();
     }
 
     void settle(std::uint64_t tag, ns acked, const failure& error) HEADRACE_REQUIRES(mutex_) {
         const auto e = window_.settle(tag);
+        if (auto found = sinks_.extract(tag)) {
+            answered_.add(*found.mapped().sink, {std::move(found.mapped().id), e.sent, acked, error});
+        }
         if (!options_.collect_acks) return;
         acks_.push_back(
             {std::string(names_[static_cast<std::size_t>(tag - first_name_)].view()), e.sent, acked, error});
@@ -165,14 +235,38 @@ private:
     }
 
     void on_resend() override { window_.resend(); }
-    void on_dead(const failure& why) override { fail(why); }
+    void on_dead(const failure& why) override {
+        fail(why);
+        fail_sinks();
+    }
 
     void fail(failure why) {
-        lock_guard hold(mutex_);
-        if (failure_) return;
-        if (unacked_ > 0) why.message += "; " + std::to_string(unacked_) + " messages were not acknowledged";
-        failure_ = std::move(why);
-        changed_.notify_all();
+        notices due;
+        {
+            lock_guard hold(mutex_);
+            if (failure_) return;
+            if (unacked_ > 0) why.message += "; " + std::to_string(unacked_) + " messages were not acknowledged";
+            failure_ = std::move(why);
+            changed(due);
+        }
+        due.tell();
+    }
+
+    // Nothing will be acknowledged any more: those sent and those that still wait.
+    void fail_sinks() {
+        burst unsent;
+        failure why;
+        {
+            lock_guard hold(mutex_);
+            std::swap(unsent, waiting_);
+            why = failure_;
+        }
+        for (auto& [tag, waiting] : sinks_) answered_.add(*waiting.sink, {std::move(waiting.id), ns{0}, ns{0}, why});
+        sinks_.clear();
+        for (const auto& item : unsent.items) {
+            if (item.sink != nullptr) answered_.add(*item.sink, {std::string(unsent.id(item)), ns{0}, ns{0}, why});
+        }
+        answered_.hand_over();
     }
 
     net::io_thread& thread_;
@@ -180,7 +274,13 @@ private:
     std::unique_ptr<producer_link> link_;
 
     // The I/O thread's.
+    struct waiting_sink {
+        ack_sink* sink;
+        std::string id;
+    };
     burst draining_;
+    std::unordered_map<std::uint64_t, waiting_sink> sinks_;  // by tag
+    answered_sinks answered_;
 
     mutable mutex mutex_;
     condition changed_;
@@ -194,6 +294,9 @@ private:
     std::vector<acknowledgement> acks_ HEADRACE_GUARDED_BY(mutex_);
     link_counters link_counters_ HEADRACE_GUARDED_BY(mutex_);
     failure failure_ HEADRACE_GUARDED_BY(mutex_);
+    notices when_open_ HEADRACE_GUARDED_BY(mutex_);
+    notices when_room_ HEADRACE_GUARDED_BY(mutex_);
+    notices when_settled_ HEADRACE_GUARDED_BY(mutex_);
 
     // The I/O thread's again: unacknowledged messages, and their ids while acknowledgements are collected.
     send_window window_;
@@ -232,8 +335,18 @@ const failure& after_fork() {
 bool producer::wait_open(ns timeout) {
     return runtime_->forked() || core_->wait_open(timeout);
 }
-producer::outcome producer::try_send(std::string_view payload, std::string_view id, std::string& id_out) {
-    return runtime_->forked() ? outcome::failed : core_->try_send(payload, id, id_out);
+producer::outcome producer::try_send(std::string_view payload, std::string_view id, std::string& id_out,
+                                     ack_sink* sink) {
+    return runtime_->forked() ? outcome::failed : core_->try_send(payload, id, id_out, sink);
+}
+void producer::when_open(notice& n) {
+    runtime_->forked() ? n.told() : core_->when_open(n);
+}
+void producer::when_room(notice& n) {
+    runtime_->forked() ? n.told() : core_->when_room(n);
+}
+void producer::when_settled(notice& n) {
+    runtime_->forked() ? n.told() : core_->when_settled(n);
 }
 bool producer::wait_room(ns timeout) {
     return runtime_->forked() || core_->wait_room(timeout);

@@ -99,7 +99,7 @@ void connection::apply(command& c) {
         case what::stream_head: return begin_stream(c.head);
         case what::stream_bytes: return stream_bytes(std::move(c.bytes));
         case what::stream_end: return end_stream();
-        case what::abandon: return close(true);
+        case what::abandon: flush(); return close(true);
     }
 }
 

@@ -144,7 +144,10 @@ void connection::process() {
 }
 
 void connection::end_turn() {
-    if (closed_) return;
+    if (closed_) {  // what it had to say must not reach whoever has the next turn
+        home_->scratch.clear();
+        return;
+    }
     flush();
     if (closed_) return;
     if (exchange_ && streaming_) exchange_->set_unsent(buffered());
@@ -179,9 +182,8 @@ void connection::update_phase() {
 
 void connection::on_timeout() {
     const auto progressed = std::exchange(progress_, 0);
-    const auto seconds =
-        static_cast<std::uint64_t>(std::chrono::floor<std::chrono::seconds>(home_->period(where)).count());
-    const bool fast_enough = progressed >= home_->options().min_rate * seconds;
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(home_->period(where)).count();
+    const bool fast_enough = progressed * 1000 >= home_->options().min_rate * static_cast<std::uint64_t>(ms);
     if ((where == phase::body || where == phase::write) && fast_enough) return home_->enter(*this, where);
     if (where == phase::websocket) {
         if (websocket_->on_silence(progressed != 0)) return home_->enter(*this, where);

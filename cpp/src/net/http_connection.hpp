@@ -111,6 +111,7 @@ private:
     std::unique_ptr<transport> io_;
     request_parser parser_;
 
+    std::array<char, inline_size> inline_;
     char* buffer_;
     std::uint32_t begin_ = 0, end_ = 0, capacity_ = inline_size;
     std::uint32_t requests_ = 0;
@@ -140,7 +141,6 @@ private:
     bool unread_input_ = false;  // the client may still be sending what nobody will read
     bool lingering_ = false;
     bool closed_ = false;
-    std::array<char, inline_size> inline_;
 };
 
 }  // namespace headrace::net::http

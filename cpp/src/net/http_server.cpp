@@ -139,7 +139,13 @@ failure server_impl::start() {
         running_ = shards_.size();
     }
     for (const auto& s : shards_) {
-        s->thread().post([this, s] { s->start([this] { shard_empty(); }); });
+        s->thread().post([this, s] {
+            s->start([this, &on = s->thread()] {
+                // After the handlers that the ending cancelled: they hold the shard, and with it the runtime, which
+                // must not end on a thread of its own.
+                on.post([this] { shard_empty(); });
+            });
+        });
     }
     return {};
 }
@@ -162,7 +168,13 @@ void server_impl::begin_stop(ns grace) {
 }
 
 void server_impl::close_rest() {
-    for (const auto& s : shards_) s->thread().post([s] { s->close_all(); });
+    for (const auto& s : shards_) {
+        s->thread().post([this, held = std::shared_ptr<shard>(s)]() mutable {
+            held->close_all();
+            held.reset();
+            shard_empty();
+        });
+    }
 }
 
 bool server_impl::wait_stopped(ns timeout) {
@@ -177,6 +189,7 @@ bool server_impl::wait_stopped(ns timeout) {
             if (now >= close_at_) {
                 close_at_ = ns::max();
                 close_now = true;
+                running_ += shards_.size();  // what close_rest() posts counts as inside, for it holds the shards
             } else if (now >= until) {
                 return false;
             } else {

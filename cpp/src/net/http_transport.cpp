@@ -1,6 +1,7 @@
 #include "http_transport.hpp"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
@@ -54,15 +55,16 @@ public:
         const auto n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
         return n > 0 ? static_cast<std::size_t>(n) : 0;
     }
+    // Not write_some(): for a socket that Asio made non-blocking itself, that waits.
     std::size_t try_write(std::span<const std::string_view> pieces) noexcept override {
-        if (pieces.size() == 1) {
-            const auto n =
-                ::send(socket_.native_handle(), pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-            return n > 0 ? static_cast<std::size_t>(n) : 0;
+        std::array<iovec, max_pieces> parts;
+        msghdr message{};
+        message.msg_iov = parts.data();
+        for (const auto& p : pieces.first(std::min(pieces.size(), parts.size()))) {
+            parts[message.msg_iovlen++] = {const_cast<char*>(p.data()), p.size()};
         }
-        error_code ec;
-        const auto n = socket_.write_some(buffers(pieces), ec);
-        return ec ? 0 : n;
+        const auto n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n > 0 ? static_cast<std::size_t>(n) : 0;
     }
     void async_write(std::span<const std::string_view> pieces, listener l) override {
         socket_.async_write_some(buffers(pieces),

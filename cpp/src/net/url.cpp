@@ -97,10 +97,19 @@ const char* parse_host_port(std::string_view text, url& out) {
 
 }  // namespace
 
+// A letter, then letters, digits, '+', '-' and '.' (RFC 3986, section 3.1).
+static bool is_scheme(std::string_view text) {
+    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+    const auto rest = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'; };
+    return !text.empty() && letter(text.front()) && std::all_of(text.begin(), text.end(), rest);
+}
+
 failure parse_url(std::string_view text, url& out) {
     out = {};
     const auto scheme_end = text.find("://");
-    if (scheme_end == std::string_view::npos || scheme_end == 0) return bad(text, "it has no scheme");
+    if (scheme_end == std::string_view::npos || !is_scheme(text.substr(0, scheme_end))) {
+        return bad(text, "it has no scheme");
+    }
     out.scheme = std::string(text.substr(0, scheme_end));
     std::transform(out.scheme.begin(), out.scheme.end(), out.scheme.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -4,10 +4,10 @@
 namespace headrace::redis {
 namespace {
 
-// The replies of one call, walked on the I/O thread, waited for on the caller's.
-class call_state final : public call, public reply_handler {
+// The replies of one submission, walked on the I/O thread.
+class replies : public reply_handler {
 public:
-    explicit call_state(std::size_t commands) : missing_(commands) { values_.reserve(commands); }
+    explicit replies(std::size_t commands) : missing_(commands) { values_.reserve(commands); }
 
     void begin() override { builder_.begin(); }
     void status(std::string_view text) override { builder_.status(text); }
@@ -25,6 +25,31 @@ public:
         if (!failure_) failure_ = why;
         answered();
     }
+    void fail_all(const failure& why) {
+        failure_ = why;
+        missing_ = 1;
+        answered();
+    }
+
+protected:
+    virtual void complete() = 0;
+
+    std::vector<value> values_;
+    failure failure_;
+
+private:
+    void answered() {
+        if (--missing_ == 0) complete();
+    }
+
+    value_builder builder_;
+    std::size_t missing_;
+};
+
+// Waited for on the caller's thread, which reads the replies once complete_.
+class call_state final : public call, public replies {
+public:
+    using replies::replies;
 
     bool wait(ns timeout) override {
         const ns deadline = monotonic_now() + timeout;
@@ -39,29 +64,34 @@ public:
     const failure& failed() const override { return failure_; }
     std::vector<value> take() override { return std::move(values_); }
 
-    void fail_all(const failure& why) {
-        failure_ = why;
-        missing_ = 1;
-        answered();
-    }
-
 private:
-    void answered() {
-        if (--missing_ != 0) return;
+    void complete() override {
         lock_guard hold(mutex_);
         complete_ = true;
         changed_.notify_all();
     }
 
-    // Written on the I/O thread only, read by the caller once complete_.
-    value_builder builder_;
-    std::vector<value> values_;
-    failure failure_;
-    std::size_t missing_;
-
     mutex mutex_;
     condition changed_;
     bool complete_ HEADRACE_GUARDED_BY(mutex_) = false;
+};
+
+// Sinks that ended and were not told yet, oldest first.
+class ended_sinks {
+public:
+    bool empty() const noexcept { return first_ == nullptr; }
+    void add(call_sink& sink) noexcept {
+        sink.next_ended = nullptr;
+        (first_ == nullptr ? first_ : last_->next_ended) = &sink;
+        last_ = &sink;
+    }
+    void hand_over() noexcept {
+        if (auto* first = std::exchange(first_, nullptr)) first->hand_over();
+    }
+
+private:
+    call_sink* first_ = nullptr;
+    call_sink* last_ = nullptr;
 };
 
 }  // namespace
@@ -77,38 +107,50 @@ public:
     struct submission {
         std::string bytes;
         std::vector<std::size_t> sizes;
-        std::shared_ptr<call_state> state;
+        std::shared_ptr<replies> state;
         ns deadline;
+
+        std::size_t commands() const noexcept { return sizes.empty() ? 1 : sizes.size(); }
     };
 
     void open() {
         thread_.post([self = shared_from_this()] { self->connection_->open(); });
     }
 
-    std::shared_ptr<call> submit(submission s) {
-        auto state = s.state;
+    void submit(submission s) {
+        failure refused;
         bool wake = false;
         {
             lock_guard hold(mutex_);
-            if (dead_) {
-                hold.unlock();
-                state->fail_all(dead_reason());
-                return state;
-            }
-            if (pending_.load(std::memory_order_relaxed) + s.sizes.size() > max_queue_size_) {
-                hold.unlock();
-                state->fail_all(failure::of(errc::queue_full, display_ + ": more than " +
-                                                                  std::to_string(max_queue_size_) +
-                                                                  " commands wait for replies; raise max_queue_size or "
-                                                                  "send smaller pipelines"));
-                return state;
-            }
-            pending_ += s.sizes.size();
-            wake = waiting_.empty();
-            waiting_.push_back(std::move(s));
+            refused = enqueue(s, wake);
         }
         if (wake) thread_.post([self = shared_from_this()] { self->drain(); });
-        return state;
+        if (refused) s.state->fail_all(refused);
+    }
+
+    void submit(std::vector<request> requests) {
+        std::vector<std::pair<call_sink*, failure>> refused;
+        bool wake = false;
+        {
+            lock_guard hold(mutex_);
+            for (auto& r : requests) {
+                const std::size_t commands = r.sizes.empty() ? 1 : r.sizes.size();
+                submission s{std::move(r.formatted), std::move(r.sizes),
+                             std::make_shared<told>(shared_from_this(), *r.sink, commands), r.deadline};
+                if (auto why = enqueue(s, wake)) refused.emplace_back(r.sink, std::move(why));
+            }
+        }
+        if (wake) thread_.post([self = shared_from_this()] { self->drain(); });
+        refuse(refused);
+    }
+
+    static void refuse(const std::vector<std::pair<call_sink*, failure>>& requests) {
+        ended_sinks sinks;
+        for (const auto& [sink, why] : requests) {
+            sink->ended({}, why);
+            sinks.add(*sink);
+        }
+        sinks.hand_over();
     }
 
     void close() {
@@ -135,10 +177,45 @@ public:
     }
 
 private:
+    // The replies of a request, whose sink is told.
+    class told final : public replies {
+    public:
+        told(std::shared_ptr<core> owner, call_sink& sink, std::size_t commands)
+            : replies(commands), owner_(std::move(owner)), sink_(sink) {}
+
+    private:
+        void complete() override {
+            sink_.ended(std::move(values_), failure_);
+            owner_->tell(sink_);
+        }
+        std::shared_ptr<core> owner_;
+        call_sink& sink_;
+    };
+
+    failure enqueue(submission& s, bool& wake) HEADRACE_REQUIRES(mutex_) {
+        if (dead_) return reason_;
+        if (pending_.load(std::memory_order_relaxed) + s.commands() > max_queue_size_) {
+            return failure::of(errc::queue_full, display_ + ": more than " + std::to_string(max_queue_size_) +
+                                                     " commands wait for replies; raise max_queue_size or send "
+                                                     "smaller pipelines");
+        }
+        pending_ += s.commands();
+        if (waiting_.empty()) wake = true;
+        waiting_.push_back(std::move(s));
+        return {};
+    }
+
+    // Those of one read are handed over at its end; what ends between reads, right after.
+    void tell(call_sink& sink) {
+        if (ended_.empty()) thread_.post([self = shared_from_this()] { self->ended_.hand_over(); });
+        ended_.add(sink);
+    }
+    void on_batch_end() override { ended_.hand_over(); }
+
     // One command's share of a call: counts the queue down, then passes on.
     class slot final : public reply_handler {
     public:
-        slot(std::shared_ptr<core> owner, std::shared_ptr<call_state> state)
+        slot(std::shared_ptr<core> owner, std::shared_ptr<replies> state)
             : owner_(std::move(owner)), state_(std::move(state)) {}
         void begin() override { state_->begin(); }
         void status(std::string_view text) override { state_->status(text); }
@@ -158,7 +235,7 @@ private:
 
     private:
         std::shared_ptr<core> owner_;
-        std::shared_ptr<call_state> state_;
+        std::shared_ptr<replies> state_;
     };
 
     void drain() {
@@ -172,7 +249,7 @@ private:
         }
         for (auto& s : burst) {
             if (dead) {
-                pending_ -= s.sizes.size();
+                pending_ -= s.commands();
                 s.state->fail_all(dead_reason());
             } else {
                 queue(s);
@@ -184,6 +261,7 @@ private:
     void queue(submission& s) {
         auto& session = connection_->commands();
         auto handler = std::make_shared<slot>(shared_from_this(), s.state);
+        if (s.sizes.empty()) s.sizes.push_back(s.bytes.size());
         std::string_view rest = s.bytes;
         for (const std::size_t size : s.sizes) {
             session.commands().append(rest.substr(0, size));
@@ -213,6 +291,7 @@ private:
     const std::size_t max_queue_size_;
     const std::string display_;
     std::shared_ptr<connection> connection_;
+    ended_sinks ended_;
     std::atomic<bool> up_{false};
     std::atomic<std::size_t> pending_{0};
 
@@ -243,6 +322,12 @@ failure client::make(std::string_view address, client_options options, std::shar
     return {};
 }
 
+namespace {
+failure after_fork() {
+    return failure::of(errc::forked, "this client was made before fork(); make a new one in the child");
+}
+}  // namespace
+
 void client::open() {
     core_->open();
 }
@@ -250,10 +335,18 @@ void client::open() {
 std::shared_ptr<call> client::submit(std::string formatted, const std::vector<std::size_t>& sizes, ns deadline) {
     auto state = std::make_shared<call_state>(sizes.size());
     if (runtime_->forked()) {
-        state->fail_all(failure::of(errc::forked, "this client was made before fork(); make a new one in the child"));
-        return state;
+        state->fail_all(after_fork());
+    } else {
+        core_->submit({std::move(formatted), sizes, state, deadline});
     }
-    return core_->submit({std::move(formatted), sizes, std::move(state), deadline});
+    return state;
+}
+
+void client::submit(std::vector<request> requests) {
+    if (!runtime_->forked()) return core_->submit(std::move(requests));
+    std::vector<std::pair<call_sink*, failure>> refused;
+    for (const auto& r : requests) refused.emplace_back(r.sink, after_fork());
+    core::refuse(refused);
 }
 
 void client::close() {

@@ -99,6 +99,7 @@ void session::on_written(std::size_t bytes, ns now) {
     } else {
         if (out_.sent() == out_.released()) last_heard_ = now;  // nothing was owed until now
         out_.mark_sent(bytes);
+        if (pushes_) out_.release(out_.sent());
     }
 }
 
@@ -106,6 +107,7 @@ reply_visitor* session::next_reply() {
     if (state_ == state::greeting) {
         return greeting_answered_ < greeting_names_.size() ? greeting_reply_.get() : nullptr;
     }
+    if (pushes_) return pushes_.get();
     if (pending_.empty() || pending_.front().end > out_.sent()) return nullptr;
     auto& handler = pending_.front().handler;
     return handler ? static_cast<reply_visitor*>(handler.get()) : &nobody();
@@ -116,6 +118,7 @@ void session::reply_done() {
         ++greeting_answered_;
         return;
     }
+    if (pushes_) return pushes_->done(now_);
     if (++pending_.front().answered < pending_.front().replies) return;
     const auto answered = std::move(pending_.front());
     pending_.pop_front();
@@ -189,6 +192,7 @@ void session::on_given_up(const failure& why) {
 // The greeting and replayed commands have no deadline of their own: they are owed an answer as long as the peer lives.
 bool session::must_hear() const noexcept {
     if (state_ == state::greeting) return true;
+    if (pushes_) return state_ == state::ready;  // its owner sends a PING now and then
     return state_ == state::ready && !pending_.empty() && written(pending_.front()) &&
            pending_.front().policy == when_lost::replay;
 }

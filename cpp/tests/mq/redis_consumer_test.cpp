@@ -208,6 +208,18 @@ TEST_F(redis_consumer, claims_what_others_left_every_half_of_the_idle_time) {
     EXPECT_THAT(read_commands(), HasSubstr("XAUTOCLAIM t g me 30000 7-0")) << "goes on where it stopped";
 }
 
+TEST_F(redis_consumer, leaves_its_group_in_one_step_that_looks_for_pending_entries_first) {
+    consumer.allow(10);
+    settle_in();
+    consumer.leave();
+    const auto farewell = sent(acker);
+    EXPECT_THAT(farewell, HasSubstr("EVAL"));
+    EXPECT_LT(farewell.find("XPENDING"), farewell.find("DELCONSUMER"));
+    EXPECT_THAT(farewell, testing::EndsWith(" 1 t g me"));
+    EXPECT_FALSE(answer(acker, "-NOPERM no scripts here\r\n", now));
+    EXPECT_EQ(death, "");
+}
+
 TEST_F(redis_consumer, makes_the_group_again_when_it_vanished) {
     consumer.allow(10);
     settle_in();

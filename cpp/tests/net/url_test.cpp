@@ -19,6 +19,13 @@ std::string refusal(std::string_view text) {
     return bad.message;
 }
 
+TEST(url, a_scheme_is_a_word) {
+    for (const auto text : {"://x", "1redis://x", "re dis://x", "re\tdis://x", ":redis://x"}) {
+        EXPECT_NE(refusal(text).find("no scheme"), std::string::npos) << text;
+    }
+    EXPECT_EQ(parsed("a+b-c.d1://x").scheme, "a+b-c.d1");
+}
+
 TEST(url, reads_every_part) {
     const auto u = parsed("Redis://me:p%40ss@example.org:6380/2?db=3&client_name=a%20b");
     EXPECT_EQ(u.scheme, "redis");

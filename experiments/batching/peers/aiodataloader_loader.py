@@ -23,7 +23,7 @@ from headrace.experiment.batching import loops, open_loop, store
 class Identity(DataLoader[int, int]):
     """Answers each key with itself."""
 
-    async def batch_load_fn(self, keys: list[int]) -> list[int]:  # type: ignore[override]
+    async def batch_load_fn(self, keys: list[int]) -> list[int]:
         return keys
 
 
@@ -34,7 +34,7 @@ class Redis(DataLoader[int, Any]):
         super().__init__(**options)
         self._client = client
 
-    async def batch_load_fn(self, keys: list[int]) -> list[Any]:  # type: ignore[override]
+    async def batch_load_fn(self, keys: list[int]) -> list[Any]:
         found: list[Any] = await self._client.mget([store.key(k) for k in keys])
         return found
 
@@ -46,7 +46,7 @@ class Sqlite(DataLoader[int, Any]):
         super().__init__(**options)
         self._database = sqlite3.connect(path, check_same_thread=False)
 
-    async def batch_load_fn(self, keys: list[int]) -> list[Any]:  # type: ignore[override]
+    async def batch_load_fn(self, keys: list[int]) -> list[Any]:
         return await asyncio.get_running_loop().run_in_executor(None, self._query, keys)
 
     def _query(self, keys: list[int]) -> list[Any]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 
 from headrace.experiment.batching import loops, open_loop
 
@@ -33,9 +34,7 @@ async def main(args: argparse.Namespace) -> loops.Tally:
         return await open_loop.open_loop(answered, [(args.rate, args.seconds)], expected=loops.same)
     call: loops.Call = sleep
     if args.mode == "floor":
-        from headrace._core import _bench
-
-        call, close = _bench.on_next_tick()
+        call, close = importlib.import_module("headrace._core")._bench.on_next_tick()
     await loops.closed(call, args.items // 10, args.callers)
     tally = await loops.closed(call, args.items, args.callers)
     if args.mode == "floor":

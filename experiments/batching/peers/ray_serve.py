@@ -1,35 +1,56 @@
-"""Ray Serve's `@serve.batch`, inside one process, without its HTTP proxies: 64 coroutines on one batched function.
+"""Ray Serve's `@serve.batch`: 64 coroutines on one batched method, inside the replica that has it.
 
     pip install 'ray[serve]' && python experiments/batching/peers/ray_serve.py --items 20000
 
-The function runs where Ray Serve would run it in a replica, on the loop that calls it; a request through a Ray
-deployment costs a remote call on top. Prints its figures as a line of JSON.
+The callers run in the replica too, on its loop, so that only the batching is measured: a request from outside costs a
+remote call on top. Starts a private Ray of two CPUs on this machine. Prints its figures as a line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 from typing import Any
 
+import ray
 from ray import serve
 
 from headrace.experiment.batching import loops
 
 
-async def main(args: argparse.Namespace) -> loops.Tally:
-    @serve.batch(max_batch_size=100, batch_wait_timeout_s=0.0)
-    async def identity(items: list[int]) -> list[int]:
+class Identity:
+    """The replica."""
+
+    def __init__(self) -> None:
+        batch: Any = serve.batch(max_batch_size=100, batch_wait_timeout_s=0.0)
+        self._call = batch(self._batched)
+
+    async def _batched(self, items: list[int]) -> list[int]:
         return items
 
-    call: Any = identity
-    await loops.closed(call, args.items // 10, args.callers)
-    return await loops.closed(call, args.items, args.callers)
+    async def drive(self, items: int, callers: int) -> dict[str, Any]:
+        """Runs the loop here and gives its figures."""
+        await loops.closed(self._call, items // 10, callers)
+        return loops.figures(await loops.closed(self._call, items, callers))
+
+
+def main(items: int, callers: int) -> dict[str, Any]:
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        deployment: Any = serve.deployment(Identity)
+        deployment = deployment.options(max_ongoing_requests=10)
+        handle: Any = serve.run(deployment.bind(), route_prefix=None)
+        figures: dict[str, Any] = handle.drive.remote(items, callers).result(timeout_s=60)
+        serve.shutdown()
+    finally:
+        ray.shutdown()
+    return figures
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--callers", type=int, default=64)
-    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     options = parser.parse_args()
-    loops.say(loops.run(main(options), options.loop))
+    print(json.dumps(main(options.items, options.callers)))

@@ -6,7 +6,6 @@ what batching adds: completion minus intended start minus the time that the down
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,15 +67,12 @@ def judge(recording: Recording, facts: CaseFacts, settings: dict[str, Any]) -> t
 def bound_of(recording: Recording, settings: dict[str, Any]) -> Bound:
     """Items per second that cannot be exceeded, by what the downstream, the callers and the schedule allow."""
     service, calls = settings.get("service_s") or 0.0, settings.get("max_concurrent_batches") or 0
-    size, limit = settings.get("max_batch_size") or 1, settings.get("rate_limit") or 0.0
-    users, mean_s = settings.get("callers") or 0, number(recording.milliseconds("response"), "response_avg") / 1e3
-    known = [Bound()]
-    if service > 0 and calls > 0:
+    by_itself = settings.get("call") == "item"
+    size, limit = 1 if by_itself else settings.get("max_batch_size") or 1, settings.get("rate_limit") or 0.0
+    known = [_of_callers(recording, settings)]
+    if service > 0 and calls > 0 and not by_itself:
         per_call = f"{calls:,} calls at a time of {service * 1e3:g} ms with at most {size:,} items"
         known.append(Bound(bound_workers(calls, service) * size, per_call))
-    if users > 0 and not math.isnan(mean_s):
-        waiting = f"{users:,} callers with a mean response time of {mean_s * 1e3:,.3f} ms"
-        known.append(Bound(bound_users(users, mean_s), waiting))
     if limit > 0:
         duration = number(recording.figures, "duration_s")
         burst = settings.get("burst") or 1
@@ -86,6 +82,17 @@ def bound_of(recording: Recording, settings: dict[str, Any]) -> Bound:
     if ideal > 0:
         known.append(Bound(number(recording.figures, "items") / ideal, f"a longest path of {ideal * 1e3:g} ms"))
     return least(*known)
+
+
+def _of_callers(recording: Recording, settings: dict[str, Any]) -> Bound:
+    """Callers that each wait for their item. Only where every item was timed: a sample's mean would be a guess."""
+    users, response = settings.get("callers") or 0, recording.histograms.get("response")
+    scheduled = settings.get("workload") in ("open-loop", "steps")
+    if users == 0 or scheduled or response is None or response.total != number(recording.figures, "items", 0):
+        return Bound()
+    mean_s = response.mean / 1e9
+    waiting = f"{users:,} callers with a mean response time of {mean_s * 1e3:,.3f} ms"
+    return Bound(bound_users(users, mean_s), waiting)
 
 
 def unaccounted(recording: Recording, facts: CaseFacts) -> list[str]:

@@ -22,6 +22,8 @@ enum class errc {
     feature_not_built,      ///< This build lacks the library that the operation needs.
     cancelled,              ///< The caller or a shutdown gave it up.
     forked,                 ///< The handle belongs to the parent process; make a new one after fork.
+    user_error,             ///< A function of the caller's failed; the text is what it said.
+    dependency_failed,      ///< Not run, because something it depends on failed.
 };
 
 const std::error_category& error_category() noexcept;

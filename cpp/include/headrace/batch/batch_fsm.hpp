@@ -112,11 +112,13 @@ private:
     void follow(item& leader, item& it);
     void unqueue(item& it);
     void unfollow(item& it);
-    void let_heir_lead(item& it, key_group& group);
+    item* heir_of(item& it);
     bool over_limit() const noexcept { return waiting() > options_.max_queue_size; }
     void drop_least(item& newest, outbox& out);
     bool full() const noexcept;
-    double tokens_for(std::size_t items) const noexcept { return options_.rate_limit.per_item ? static_cast<double>(items) : 1.0; }
+    double tokens_for(std::size_t items) const noexcept {
+        return options_.rate_limit.per_item ? static_cast<double>(items) : 1.0;
+    }
     std::size_t room_by_tokens(ns now) const;
     void enter_batch(item& it, ns now, running_batch& b);
     void share_with_followers(item& leader, outbox& out);

@@ -9,7 +9,7 @@
 // the batch is full, when the window ends, or at flush(), which the owner of a task graph calls when no unit that still runs
 // can add to the batch: then waiting longer could gain nothing.
 //
-// Threads:  every function from any thread. submit(), cancel(), flush(), configure(), shutdown() never wait; stats() and the
+// Threads:  every function from any thread. submit*(), cancel(), flush(), configure(), shutdown() never wait; stats() and the
 //           cache's functions may wait some microseconds for a decision under way; wait_*() block.
 // Lifetime: calls must not overlap with destruction. Borrows items until their delivery (batch/item.hpp). Destruction is
 //           shutdown(cancel) without waiting: what runs ends by itself, function and pool live until then.
@@ -35,9 +35,10 @@ public:
     engine(const engine&) = delete;
     engine& operator=(const engine&) = delete;
 
-    /// One item, or a chain linked by `next`, at one push and one wake at most. Each is delivered once, refused ones in this
-    /// very call: state() tells.
-    void submit(item& first);
+    /// It is delivered once; if it is refused, in this very call: state() tells.
+    void submit(item& it);
+    /// A chain linked by `next`, at one push and one wake at most.
+    void submit_chain(item& first);
 
     /// True: the waiter is freed, the item is delivered as cancelled; false: it was decided before. The item must be alive.
     /// In a running batch its place stays, and nobody waits for it.

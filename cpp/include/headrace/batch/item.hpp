@@ -56,10 +56,10 @@ public:
     batch::sink* sink = nullptr;  ///< must be set, and outlive the delivery
     item* next = nullptr;         ///< the rest of a chain, when submitting and when delivered
     ns deadline = ns::max();      ///< monotonic; the waiter is freed then, whatever its batch does
-    std::uint64_t key = 0;        ///< items of one key in flight share one result (batch_function::same_key decides); 0: none
-    std::uint32_t weight = 1;     ///< counted against max_batch_weight
-    std::int16_t priority = 0;    ///< higher goes first; strict, so a steady stream of higher ones starves lower ones
-    bool held = false;            ///< waits for quiescence: does not by itself make an idle worker start a batch
+    std::uint64_t key = 0;  ///< items of one key in flight share one result (batch_function::same_key decides); 0: none
+    std::uint32_t weight = 1;   ///< counted against max_batch_weight
+    std::int16_t priority = 0;  ///< higher goes first; strict, so a steady stream of higher ones starves lower ones
+    bool held = false;          ///< waits for quiescence: does not by itself make an idle worker start a batch
 
     item_state state() const noexcept {
         return static_cast<item_state>(state_.load(std::memory_order_acquire) & ~detached);
@@ -85,6 +85,7 @@ private:
     friend class ingress;
     friend class engine;
     friend class delivery;
+    friend struct item_access;
 
     enum class place : std::uint8_t { nowhere, queue, following, batch };
 
@@ -93,8 +94,8 @@ private:
     /// True when it was `from` and is `to` now: this caller has decided.
     bool decide(item_state from, item_state to, std::uint8_t flags = 0) noexcept {
         auto expected = static_cast<std::uint8_t>(from);
-        return state_.compare_exchange_strong(expected, static_cast<std::uint8_t>(static_cast<std::uint8_t>(to) | flags),
-                                              std::memory_order_acq_rel);
+        return state_.compare_exchange_strong(
+            expected, static_cast<std::uint8_t>(static_cast<std::uint8_t>(to) | flags), std::memory_order_acq_rel);
     }
     bool detach(item_state to) noexcept { return decide(item_state::running, to, detached); }
 
@@ -108,6 +109,20 @@ private:
     key_group* group_ = nullptr;      // those who wait for the same key; null while it is alone
     item* same_bucket_ = nullptr;     // in the table of keys
     item* next_withdrawn_ = nullptr;  // on the way from cancel() to the engine
+};
+
+/// The steps of an item's life, for what drives the state machine without an engine (tests, simulations).
+struct item_access {
+    static void enter(item& it, ns now) noexcept {
+        it.state_.store(static_cast<std::uint8_t>(item_state::waiting), std::memory_order_relaxed);
+        it.released_.store(false, std::memory_order_relaxed);
+        it.place_ = item::place::nowhere;
+        it.group_ = nullptr;
+        it.arrived_ = now;
+    }
+    static bool cancel_waiting(item& it) noexcept { return it.decide(item_state::waiting, item_state::cancelled); }
+    static bool cancel_running(item& it) noexcept { return it.detach(item_state::cancelled); }
+    static bool finish(item& it) noexcept { return it.decide(item_state::running, item_state::done); }
 };
 
 /// What error() reports for a state, with the sentence that a person needs.

@@ -18,6 +18,12 @@ public:
         (last_ != nullptr ? last_->next : first_) = &it;
         last_ = &it;
     }
+    void push_front(item& it) noexcept {
+        it.next = first_;
+        it.previous_ = nullptr;
+        (first_ != nullptr ? first_->previous_ : last_) = &it;
+        first_ = &it;
+    }
     void remove(item& it) noexcept {
         (it.previous_ != nullptr ? it.previous_->next : first_) = it.next;
         (it.next != nullptr ? it.next->previous_ : last_) = it.previous_;

@@ -27,6 +27,17 @@ public:
         weight_ += it.weight;
     }
 
+    /// `heir` takes the place that `it`, which was in front and has been removed, had.
+    void push_front(item& heir, const item& it) noexcept {
+        it.level_->push_front(heir);
+        heir.level_ = it.level_;
+        heir.place_ = item::place::queue;
+        heir.counts_held_ = it.counts_held_;
+        ++size_;
+        held_ += heir.counts_held_ ? 1 : 0;
+        weight_ += heir.weight;
+    }
+
     /// The one that goes next, or null.
     item* front() const noexcept {
         for (const auto& [priority, level] : levels_) {

@@ -21,17 +21,17 @@ inline constexpr std::size_t reasons = 5;
 const char* name_of(reason why) noexcept;
 
 struct batch_counters {
-    std::uint64_t submitted = 0;  ///< items that came in, refused ones excepted
-    std::uint64_t batches = 0;    ///< begun
-    std::uint64_t items = 0;      ///< in those batches
+    std::uint64_t submitted = 0;                      ///< items that came in, refused ones excepted
+    std::uint64_t batches = 0;                        ///< begun
+    std::uint64_t items = 0;                          ///< in those batches
     std::array<std::uint64_t, reasons> dispatched{};  ///< batches by reason
     std::uint64_t dedupe_hits = 0;                    ///< items that joined one in flight
     std::uint64_t cache_hits = 0;
-    std::uint64_t rejected = 0;     ///< queue full, policy `reject`
-    std::uint64_t dropped = 0;      ///< queue full, policy `drop_oldest`
-    std::uint64_t refused = 0;      ///< closed, forked, too heavy
-    std::uint64_t cancelled = 0;    ///< waiting or running
-    std::uint64_t timed_out = 0;    ///< deadline misses, waiting or running
+    std::uint64_t rejected = 0;        ///< queue full, policy `reject`
+    std::uint64_t dropped = 0;         ///< queue full, policy `drop_oldest`
+    std::uint64_t refused = 0;         ///< closed, forked, too heavy
+    std::uint64_t cancelled = 0;       ///< waiting or running
+    std::uint64_t timed_out = 0;       ///< deadline misses, waiting or running
     std::uint64_t failed_batches = 0;  ///< the batch function threw or gave up
 };
 
@@ -43,8 +43,8 @@ struct batch_stats {
     std::size_t running_batches = 0;
     std::size_t concurrency_limit = 0;
     std::size_t cached = 0;
-    double tokens = 0.0;      ///< of the rate limit now; 0 without one
-    double saturation = 0.0;  ///< running_batches / concurrency_limit
+    double tokens = 0.0;         ///< of the rate limit now; 0 without one
+    double saturation = 0.0;     ///< running_batches / concurrency_limit
     measure::histogram sizes;    ///< items per batch
     measure::histogram wait;     ///< ns from submit to the start of the batch
     measure::histogram service;  ///< ns from the start to the end of a batch

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <headrace/base/error.hpp>
+#include <headrace/base/notice.hpp>
 #include <headrace/mq/message.hpp>
 #include <headrace/net/runtime.hpp>
 #include <memory>
@@ -52,6 +53,10 @@ public:
     void ack_through(std::uint64_t tag);
     /// True when the broker has confirmed every ack, or failed().
     bool wait_settled(ns timeout);
+    /// Told when the wait of the same name, or receive(), would not wait.
+    void when_open(notice& n);
+    void when_received(notice& n);
+    void when_settled(notice& n);
     failure failed() const;
     void close();
     bool closed() const;

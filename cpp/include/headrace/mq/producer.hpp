@@ -8,6 +8,7 @@
 #pragma once
 
 #include <headrace/base/error.hpp>
+#include <headrace/base/notice.hpp>
 #include <headrace/mq/message.hpp>
 #include <headrace/net/runtime.hpp>
 #include <memory>
@@ -34,6 +35,19 @@ struct acknowledgement {
     failure error;  ///< why the broker refused it, or none
 };
 
+/// Is told the acknowledgement of one message.
+class ack_sink {
+public:
+    /// Once, on the I/O thread: the answer, or the failure that ended the producer.
+    virtual void acknowledged(acknowledgement a) noexcept = 0;
+    /// Called on the first of those that were acknowledged together, linked by next_acked, oldest first.
+    virtual void hand_over() noexcept = 0;
+    ack_sink* next_acked = nullptr;
+
+protected:
+    ~ack_sink() = default;
+};
+
 class producer {
 public:
     enum class outcome { queued, full, failed };
@@ -44,12 +58,16 @@ public:
 
     /// True when connected, or failed().
     bool wait_open(ns timeout);
-    /// `id` empty: one is made. `id_out` receives it.
-    outcome try_send(std::string_view payload, std::string_view id, std::string& id_out);
+    /// `id` empty: one is made. `id_out` receives it. `sink`, when queued, is told of the acknowledgement.
+    outcome try_send(std::string_view payload, std::string_view id, std::string& id_out, ack_sink* sink = nullptr);
     /// True when try_send() would not answer `full`.
     bool wait_room(ns timeout);
     /// True when nothing is unacknowledged, or failed().
     bool wait_settled(ns timeout);
+    /// Told when the wait of the same name would not wait.
+    void when_open(notice& n);
+    void when_room(notice& n);
+    void when_settled(notice& n);
     std::vector<acknowledgement> take_acks();
     failure failed() const;
     void close();

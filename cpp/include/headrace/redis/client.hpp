@@ -36,6 +36,26 @@ public:
     virtual std::vector<value> take() = 0;
 };
 
+/// Is told what a request was answered, where nobody waits for a call.
+class call_sink {
+public:
+    /// Once: one value per command, or why there is none. On the I/O thread; in submit() when it is refused at once.
+    virtual void ended(std::vector<value> replies, const failure& why) noexcept = 0;
+    /// Called on the first of those that ended with one read, linked by next_ended, oldest first.
+    virtual void hand_over() noexcept = 0;
+    call_sink* next_ended = nullptr;
+
+protected:
+    ~call_sink() = default;
+};
+
+struct request {
+    std::string formatted;           ///< whole commands, one after another
+    std::vector<std::size_t> sizes;  ///< of each command; empty: it is one command
+    ns deadline{0};                  ///< monotonic
+    call_sink* sink = nullptr;       ///< lives until hand_over()
+};
+
 class client {
 public:
     /// Checks the address; does not connect. Throws nothing: failure(invalid_argument).
@@ -47,6 +67,8 @@ public:
     void open();
     /// `formatted` holds sizes.size() whole commands (format_command), one after another; `deadline` is monotonic.
     std::shared_ptr<call> submit(std::string formatted, const std::vector<std::size_t>& sizes, ns deadline);
+    /// The same for several requests at once, whose ends are told to their sinks.
+    void submit(std::vector<request> requests);
     void close();
     bool closed() const;
     bool connected() const;

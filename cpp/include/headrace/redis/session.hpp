@@ -51,6 +51,11 @@ public:
     // Several commands that must stay together (MULTI ... EXEC) are one request with several replies: done() comes after
     // the last of them, and a replay starts with the first.
     void expect_reply(std::shared_ptr<reply_handler> handler, ns deadline, when_lost policy, std::uint32_t replies = 1);
+    /// For a connection that subscribes (RESP2 push): every reply after the greeting goes to `handler`, whose done() is
+    /// called after each and lost() never. Call it before anything is queued; expect_reply() is then out of place.
+    void take_pushes(std::shared_ptr<reply_handler> handler) { pushes_ = std::move(handler); }
+    /// In that mode, instead of expect_reply(): what was appended may leave. It is not sent again after a loss.
+    void expect_pushes() { command_begin_ = ready_ = out_.end(); }
     std::size_t pending() const noexcept { return pending_.size(); }
     // A held command is prepared while there is time and stays here until release(). It has no deadline and is replayed.
     // An ordinary command releases what was held before it: the order stays.
@@ -116,6 +121,7 @@ private:
     ns now_{0};
     ns earliest_deadline_ = no_deadline;
     decoder decoder_;
+    std::shared_ptr<reply_handler> pushes_;
     std::unique_ptr<greeting_reply> greeting_reply_;
 };
 

@@ -20,7 +20,9 @@
     needs = ["ioredis"]              # what must be there; without it the contender is left out, with the reason
     command = ["node", "{here}/peers/ioredis.mjs", "{url}"]
 
-A command prints its figures as one line of JSON, the last line of its standard output. Errors: ValueError with one
+Commands may also name {python}, {here} (the experiment's folder), {build} and {scratch} (a temporary folder).
+A command prints its figures as one line of JSON, the last line of its standard output; figures inside
+tables are called ``table.figure``. Errors: ValueError with one
 clear sentence, OSError.
 """
 
@@ -101,10 +103,12 @@ def _group(path: Path, table: dict[str, Any], shared: dict[str, Any], quick: boo
 
 
 def _made(cls: type[T], table: dict[str, Any], path: Path) -> T:
-    known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    known = {f.name for f in fields}
     if unknown := sorted(set(table) - known):
         raise ValueError(f"{path}: unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    try:
-        return cls(**table)
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}") from None
+    absent = dataclasses.MISSING
+    needed = [f.name for f in fields if f.default is absent and f.default_factory is absent]
+    if missing := [name for name in needed if not table.get(name)]:
+        raise ValueError(f"{path}: a {cls.__name__.lower()} without {missing[0]!r}")
+    return cls(**table)

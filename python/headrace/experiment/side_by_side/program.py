@@ -13,7 +13,7 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,9 @@ from headrace.errors import HeadraceError
 from headrace.experiment.side_by_side.bars import demand, judge, verdict_line
 from headrace.experiment.side_by_side.child import Child, RunFailed
 from headrace.experiment.side_by_side.groups import Contender, Group, Settings, load
+from headrace.experiment.side_by_side.needs import Need
 from headrace.experiment.side_by_side.tables import Shown, machine, progress, table
 from headrace.servers import RedisServer
-
-#: What a contender may need: the reason why it is not there, or None. May build it first.
-Need = Callable[[], str | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,14 +125,15 @@ class Comparison:
         samples: dict[str, list[dict[str, Any]]] = {c.name: [] for c in contenders}
         with self._server(group) as url:
             for c in contenders:
-                print(f"  {c.name}: {self._shown(self._command(group, c, 'redis://127.0.0.1:6379' if url else ''))}")
+                print(f"  {c.name}: {self._shown(self._command(group, c, url, scratch))}")
             for done in range(self._settings.rounds):
                 # Forwards and backwards in turn: what drifts with time favours nobody.
                 for c in contenders[:: 1 if done % 2 == 0 else -1]:
                     progress(f"{group.name}: round {done + 1} of {self._settings.rounds}, {c.name}")
                     samples[c.name].append(self._sample(group, c, url, scratch))
             progress("")
-        print(table(samples, self._experiment.columns), flush=True)
+        if shown := table(samples, self._experiment.columns):
+            print(shown, flush=True)
         self._judge(group, samples)
 
     def _judge(self, group: Group, samples: dict[str, list[dict[str, Any]]]) -> None:
@@ -169,17 +168,17 @@ class Comparison:
         return present
 
     @contextlib.contextmanager
-    def _server(self, group: Group) -> Any:
+    def _server(self, group: Group) -> Iterator[str]:
         if not group.redis:
             yield ""
             return
         with RedisServer(appendonly=False) as server:
             yield server.url
 
-    def _command(self, group: Group, contender: Contender, url: str) -> list[str]:
+    def _command(self, group: Group, contender: Contender, url: str, scratch: Path) -> list[str]:
         root = self._experiment.here.parents[1]
         places = {"python": sys.executable, "here": str(self._experiment.here), "build": str(root / "build")}
-        known = {**group.values, **places, "url": url}
+        known = {**group.values, **places, "url": url, "scratch": str(scratch)}
         try:
             return [part.format(**known) for part in contender.command]
         except KeyError as error:
@@ -190,12 +189,12 @@ class Comparison:
         return line.replace(f"{self._experiment.here.parents[1]}/", "")
 
     def _sample(self, group: Group, contender: Contender, url: str, scratch: Path) -> dict[str, Any]:
-        command = self._command(group, contender, url)
+        command = self._command(group, contender, url, scratch)
         with Child(command, scratch / "run.out", timeout=group.timeout) as child:
             end = child.wait()
         lines = end.output.read_text(errors="replace").strip().splitlines()
         try:
-            figures = dict(json.loads(lines[-1]))
+            figures = _flat(dict(json.loads(lines[-1])))
         except (IndexError, ValueError, TypeError):
             raise RunFailed(f"{shlex.join(command)} printed no line of JSON at its end") from None
         for figure, wanted in self._experiment.must:
@@ -205,3 +204,11 @@ class Comparison:
             if figures[figure] != expected:
                 raise RunFailed(f"{group.name}, {contender.name}: {figure} is {figures[figure]}, and not {expected}")
         return figures
+
+
+def _flat(figures: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Figures inside tables are called ``table.figure``."""
+    found: dict[str, Any] = {}
+    for name, value in figures.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found

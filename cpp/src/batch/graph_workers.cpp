@@ -1,0 +1,91 @@
+// How a graph uses the pool: runners that take one unit after the other, and more of them while nothing moves.
+#include "graph_turn.hpp"
+
+namespace headrace::batch {
+namespace {
+
+// A runner gives its worker back to others after this many units.
+constexpr std::size_t units_per_run = 256;
+// How long ready units wait for a worker to come back before the graph asks for another one.
+constexpr ns stall_limit{200'000};
+
+thread_local const graph_core* body_of = nullptr;  // a body of this graph runs further up on this stack
+
+}  // namespace
+
+bool graph_core::running_here() const noexcept {
+    return body_of == this;
+}
+
+// Bodies that end soon are best served by few workers; one that blocks must not keep the others waiting for long. So some
+// start at once, and as many again whenever none came back within the stall limit.
+void graph_core::start_runners(turn& t) {
+    const std::size_t ready = fsm_.ready();
+    std::size_t most = std::min(limit_, std::max(eager_, busy_ + t.more));
+    most = std::min(most, busy_ + ready);
+    t.more = 0;
+    for (; busy_ < most; ++busy_) {
+        if (spare_.empty()) {
+            runners_.push_back(std::make_unique<runner>());
+            spare_.push_back(runners_.back().get());
+        }
+        runner* r = spare_.back();
+        spare_.pop_back();
+        r->next = t.start;
+        t.start = r;
+    }
+    if (busy_ < limit_ && ready != 0 && stall_check_ == ns::max()) {
+        takes_seen_ = takes_;
+        stall_check_ = monotonic_now() + stall_limit;
+    }
+}
+
+void graph_core::submit(runner* chain) {
+    for (exec::task* r = chain; r != nullptr; r = r->next) static_cast<runner*>(r)->keep = shared_from_this();
+    exec::task* rest = nullptr;
+    const failure why = pool_->submit_chain(chain, rest);
+    while (rest != nullptr) std::exchange(rest, rest->next)->refused(why);
+}
+
+// A pool without room is asked again after the stall limit; one that was stopped runs nothing any more.
+void graph_core::pool_refused(runner& r, const failure& why) {
+    turn t;
+    enter();
+    --busy_;
+    spare_.push_back(&r);
+    if (why.code != errc::queue_full && why.code != errc::timed_out) {
+        closed_.store(true, std::memory_order_release);
+        cancel_new_ = true;
+        fsm_.cancel_all(monotonic_now());
+    }
+    stall_check_ = monotonic_now() + stall_limit;
+    leave(t);
+    kick();
+}
+
+void graph_core::work(runner& r) {
+    const graph_core* const outer = std::exchange(body_of, this);
+    turn t;
+    enter();
+    for (std::size_t left = units_per_run;; --left) {
+        graph_node* const node = left != 0 ? fsm_.take() : nullptr;
+        if (node == nullptr) break;
+        ++takes_;
+        leave(t);
+        kick();
+        const auto how = node->run();
+        enter();
+        if (how == graph_node::outcome::suspended) {
+            fsm_.suspend(*node, monotonic_now());
+        } else {
+            fsm_.end(*node, monotonic_now());
+        }
+    }
+    --busy_;
+    spare_.push_back(&r);
+    leave(t);  // starts a runner, this one perhaps, when there is more
+    kick();
+    body_of = outer;
+}
+
+}  // namespace headrace::batch

@@ -1,0 +1,274 @@
+// The server over loopback sockets, in the unit tests because sanitizers run here: threads that answer, clients that
+// leave, a stop in between. What it says on the wire is in tests/conformance.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <headrace/base/mutex.hpp>
+#include <headrace/net/http_server.hpp>
+#include <thread>
+
+namespace headrace::net::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+class client {
+public:
+    explicit client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in where{};
+        where.sin_family = AF_INET;
+        where.sin_port = htons(port);
+        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        sockaddr generic{};
+        std::memcpy(&generic, &where, sizeof where);
+        EXPECT_EQ(::connect(fd_, &generic, sizeof where), 0);
+        const timeval limit{20, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    }
+    ~client() { close(); }
+    client(const client&) = delete;
+    client& operator=(const client&) = delete;
+
+    void send(std::string_view bytes) {
+        EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), std::ssize(bytes));
+    }
+    void get(std::string_view path) { send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"); }
+    /// Until `mark` was received, or the end of the stream; everything so far.
+    std::string read_until(std::string_view mark) {
+        while (got_.find(mark) == std::string::npos && more()) {
+        }
+        return std::exchange(got_, {});
+    }
+    /// Until the end of the stream.
+    std::string read_all() {
+        while (more()) {
+        }
+        return std::exchange(got_, {});
+    }
+    void close() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+private:
+    bool more() {
+        char bytes[4096];
+        const auto n = ::recv(fd_, bytes, sizeof bytes, 0);
+        if (n > 0) got_.append(bytes, static_cast<std::size_t>(n));
+        return n > 0;
+    }
+    int fd_;
+    std::string got_;
+};
+
+// A box in which handlers leave what they deferred.
+class box {
+public:
+    void put(pending p) {
+        const lock_guard hold(mutex_);
+        kept_.push_back(std::move(p));
+        changed_.notify_all();
+    }
+    pending take() {
+        const lock_guard hold(mutex_);
+        while (kept_.empty()) changed_.wait(mutex_);
+        pending first = std::move(kept_.front());
+        kept_.erase(kept_.begin());
+        return first;
+    }
+
+private:
+    mutex mutex_;
+    condition changed_;
+    std::vector<pending> kept_ HEADRACE_GUARDED_BY(mutex_);
+};
+
+class http_server : public testing::Test {
+protected:
+    void start(std::size_t threads = 1, server_options options = {}) {
+        ASSERT_FALSE(server::make(options, std::make_shared<runtime>(runtime_options{threads}), server_));
+        const auto add = [this](std::string_view path, handler h) {
+            ASSERT_FALSE(server_->route("GET", path, std::move(h)));
+        };
+        add("/hello", [](const request&, responder& r) { r.send(200, "text/plain", "hello"); });
+        add("/defer", [this](const request&, responder& r) { box_.put(r.defer()); });
+        add("/throw", [](const request&, responder&) { throw std::runtime_error("secret"); });
+        add("/defer-and-throw", [](const request&, responder& r) {
+            auto p = r.defer();
+            throw std::runtime_error("secret");
+        });
+        add("/nothing", [](const request&, responder&) {});
+        add("/split", [](const request&, responder& r) {
+            response answer;
+            answer.fields.emplace_back("X", "a\r\nSet-Cookie: b");
+            r.send(std::move(answer));
+        });
+        ASSERT_FALSE(server_->start());
+    }
+
+    box box_;
+    std::shared_ptr<server> server_;
+};
+
+TEST_F(http_server, answers_from_many_threads_in_the_order_of_requests) {
+    start(2);
+    std::vector<std::thread> clients;
+    std::atomic<int> good{0};
+    constexpr int connections = 8, rounds = 25;
+    for (int c = 0; c < connections; ++c) {
+        clients.emplace_back([&] {
+            client one(server_->port());
+            for (int i = 0; i < rounds; ++i) {
+                one.send("GET /defer HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+                const auto got = one.read_until("\r\n\r\nhello");
+                const auto deferred = got.find("\r\n\r\nlater");
+                if (deferred != std::string::npos && deferred < got.find("\r\n\r\nhello")) ++good;
+            }
+        });
+    }
+    std::vector<std::thread> workers;
+    for (int w = 0; w < 2; ++w) {
+        workers.emplace_back([&] {
+            for (int i = 0; i < connections * rounds / 2; ++i)
+                EXPECT_TRUE(box_.take().send(response::text(200, "later")));
+        });
+    }
+    for (auto& t : clients) t.join();
+    for (auto& t : workers) t.join();
+    EXPECT_EQ(good, connections * rounds);
+}
+
+TEST_F(http_server, a_client_that_leaves_cancels_and_its_answer_goes_nowhere) {
+    start();
+    client one(server_->port());
+    one.get("/defer");
+    pending p = box_.take();
+    std::atomic<bool> told{false};
+    p.on_cancel([&] {
+        told = true;
+        told.notify_all();
+    });
+    EXPECT_FALSE(p.cancelled());
+    one.close();
+    told.wait(false);
+    EXPECT_TRUE(p.cancelled());
+    p.on_cancel([&] { told = false; });
+    EXPECT_FALSE(told) << "a notice that comes late is given at once";
+    p.send(response::text(200, "nobody"));
+    client two(server_->port());
+    two.get("/hello");
+    EXPECT_NE(two.read_until("\r\n\r\nhello").find("200 OK"), std::string::npos);
+    EXPECT_EQ(server_->stats().cancelled, 1U);
+}
+
+TEST_F(http_server, what_handlers_do_wrong_is_answered_500_without_its_text) {
+    start();
+    client one(server_->port());
+    const std::pair<const char*, const char*> wrong[] = {{"/throw", "could not be handled\n"},
+                                                         {"/defer-and-throw", "could not be handled\n"},
+                                                         {"/nothing", "was not answered\n"},
+                                                         {"/split", "was malformed\n"}};
+    for (const auto& [path, text] : wrong) {
+        one.get(path);
+        const auto got = one.read_until(text);
+        EXPECT_NE(got.find("500 Internal Server Error"), std::string::npos) << path;
+        EXPECT_EQ(got.find("secret"), std::string::npos);
+        EXPECT_EQ(got.find("Set-Cookie"), std::string::npos);
+    }
+    one.get("/defer");
+    static_cast<void>(box_.take());  // dropped without an answer
+    EXPECT_NE(one.read_until("not answered").find("500"), std::string::npos);
+    one.get("/hello");
+    EXPECT_NE(one.read_until("\r\n\r\nhello").find("200 OK"), std::string::npos);
+}
+
+TEST_F(http_server, a_stream_is_held_back_by_a_client_that_does_not_read) {
+    server_options options;
+    options.max_stream_buffered = 100'000;
+    start(1, options);
+    client one(server_->port());
+    one.get("/defer");
+    auto stream = box_.take().stream({200, "a/b", {}, {}});
+    std::size_t taken = 0;
+    while (stream.write(std::string(50'000, 'x')) == body_stream::result::ok) taken += 50'000;
+    EXPECT_LT(taken, 20'000'000U) << "the kernel's buffers and ours are all that it may fill";
+    std::atomic<bool> room{false};
+    stream.on_writable([&] {
+        room = true;
+        room.notify_all();
+    });
+    std::thread reader([&] { EXPECT_NE(one.read_until("the end").size(), 0U); });
+    room.wait(false);
+    while (stream.write("the end") == body_stream::result::full) {
+        std::atomic<bool> again{false};
+        stream.on_writable([&] {
+            again = true;
+            again.notify_all();
+        });
+        again.wait(false);
+    }
+    stream.finish();
+    reader.join();
+}
+
+TEST_F(http_server, an_unfinished_stream_ends_the_connection_without_a_last_chunk) {
+    start();
+    client one(server_->port());
+    one.get("/defer");
+    {
+        auto stream = box_.take().stream({});
+        EXPECT_EQ(stream.write("part"), body_stream::result::ok);
+    }
+    const auto got = one.read_all();
+    EXPECT_NE(got.find("4\r\npart\r\n"), std::string::npos);
+    EXPECT_EQ(got.find("0\r\n\r\n"), std::string::npos);
+    client two(server_->port());
+    two.get("/hello");
+    EXPECT_EQ(two.read_until("\r\n\r\nhello").find("HTTP/1.1 200 OK"), 0U) << "nothing of it reaches anybody else";
+}
+
+TEST_F(http_server, stop_finishes_what_was_asked_and_closes_what_is_idle) {
+    start(2);
+    client busy(server_->port()), idle(server_->port());
+    idle.get("/hello");
+    idle.read_until("\r\n\r\nhello");
+    busy.get("/defer");
+    pending p = box_.take();
+    server_->begin_stop(60s);
+    EXPECT_EQ(idle.read_all(), "");
+    EXPECT_FALSE(server_->wait_stopped(1ms));
+    p.send(response::text(200, "in time"));
+    const auto got = busy.read_all();
+    EXPECT_NE(got.find("in time"), std::string::npos);
+    EXPECT_NE(got.find("Connection: close"), std::string::npos);
+    EXPECT_TRUE(server_->wait_stopped(20s));
+}
+
+TEST_F(http_server, after_the_grace_the_rest_is_closed_and_late_answers_are_refused) {
+    start();
+    client one(server_->port());
+    one.get("/defer");
+    pending p = box_.take();
+    server_->stop(1ms);
+    EXPECT_EQ(one.read_all(), "");
+    EXPECT_TRUE(p.cancelled());
+    EXPECT_FALSE(p.send(response::text(200, "late")));
+    server_.reset();
+}
+
+TEST_F(http_server, a_taken_port_is_an_error_with_one_thread_and_with_several) {
+    start(2);
+    for (const std::size_t threads : {1U, 2U}) {
+        std::shared_ptr<server> second;
+        server_options options;
+        options.port = server_->port();
+        ASSERT_FALSE(server::make(options, std::make_shared<runtime>(runtime_options{threads}), second));
+        EXPECT_EQ(second->start().code, errc::connection_failed);
+    }
+}
+
+}  // namespace
+}  // namespace headrace::net::http

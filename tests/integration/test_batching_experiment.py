@@ -1,0 +1,52 @@
+"""Specs of the batching part, run for real."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from headrace import experiment, results
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(tmp_path: Path, *cases: dict[str, Any]) -> results.Run:
+    head = {"name": "test", "part": "batching"}
+    spec = experiment.parse_spec({"experiment": head, "case": [{"name": str(n), **c} for n, c in enumerate(cases)]})
+    return experiment.run(spec, out=tmp_path, progress=False)
+
+
+def test_items_by_themselves_are_counted_and_timed(tmp_path):
+    done = run(
+        tmp_path,
+        {"workload": "pool", "call": "item", "items": 2000},
+        {"workload": "sqlite", "call": "item", "items": 2000},
+        {"workload": "open-loop", "call": "item", "function": "async", "rate": 1000.0, "seconds": 0.5},
+    )
+    assert done.verdict == "valid", done.reasons
+    assert list(done.summary["done"]) == [2000, 2000, 500]
+    assert done.summary["latency_p99"].iloc[2] > 0
+    left = {path.name for path in (done.path / "segments").rglob("*") if path.is_file()}
+    assert left == {"figures.json", "response.hist", "latency.hist"}
+
+
+def test_a_broken_limit_is_invalid(tmp_path):
+    case = {"workload": "limited", "call": "item", "items": 500, "callers": 5, "rate_limit": 100.0}
+    done = run(tmp_path, case)
+    assert done.verdict == "invalid"
+    assert any("calls beyond its limit" in reason for reason in done.reasons)
+    assert any("is impossible: a limit of 100 calls/s" in reason for reason in done.reasons)
+
+
+def test_a_load_in_steps_is_drawn(tmp_path):
+    case = {"workload": "steps", "call": "item", "function": "async", "service_s": 0.005, "steps": "200:1, 1000:1"}
+    done = run(tmp_path, case)
+    assert done.verdict == "valid", done.reasons
+    series = done.cases[0].series
+    assert series["concurrency"].max() > 1
+    assert series["sent"].max() > 2 * series["sent"].iloc[0]
+    text = (done.path / "report.html").read_text()
+    assert "Calls at one time" in text
+    assert "Load" in text
+    assert json.loads((done.path / "run.json").read_text())["spec"]["experiment"]["part"] == "batching"
