@@ -66,7 +66,7 @@ public:
     template <boost::asio::completion_token_for<signature> Token>
     auto async_submit(Req request, call_options how, Token&& token) {
         return boost::asio::async_initiate<Token, signature>(
-            [this](auto handler, Req r, call_options h) { start(std::move(r), h, std::move(handler)); }, token,
+            [this](auto handler, Req r, call_options h) { this->start(std::move(r), h, std::move(handler)); }, token,
             std::move(request), how);
     }
     template <boost::asio::completion_token_for<signature> Token>
