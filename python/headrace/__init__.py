@@ -5,7 +5,7 @@
 True
 
 Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them),
-``headrace.redis`` (native client), ``headrace.http`` (server with native routes), ``headrace.measure`` (histogram,
+``headrace.redis`` (native client), ``headrace.http`` (server with native routes), ``headrace.graph`` (task graphs), ``headrace.measure`` (histogram,
 recorder), ``headrace.servers`` (private servers), ``headrace.experiment`` and ``headrace.results``.
 Importing the package is cheap: a part loads on first use, and so do pandas and the command line.
 """
@@ -22,15 +22,18 @@ from headrace.features import build_config, has, why_not
 
 __version__: str = build_config()["version"]
 
-_PARTS = ("experiment", "http", "measure", "mq", "redis", "results", "servers")
+_PARTS = ("experiment", "graph", "http", "measure", "mq", "redis", "results", "servers")
 
 __all__ = [
     "Future",
+    "Graph",
     "HeadraceError",
+    "Node",
     "__version__",
     "build_config",
     "errors",
     "experiment",
+    "graph",
     "has",
     "http",
     "measure",
@@ -42,12 +45,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from headrace import experiment, http, measure, mq, redis, results, servers
+    from headrace import experiment, graph, http, measure, mq, redis, results, servers
+    from headrace.graph import Graph, Node
 
 
 def __getattr__(name: str) -> Any:
     if name in _PARTS:
         return importlib.import_module(f"headrace.{name}")
+    if name in ("Graph", "Node"):
+        return getattr(importlib.import_module("headrace.graph"), name)
     raise AttributeError(f"module 'headrace' has no attribute {name!r}")
 
 

@@ -137,8 +137,14 @@ void graph_core::absorb() {
                 break;
             }
             case graph_event::what::end: fsm_.end(static_cast<graph_node&>(event), now); break;
-            case graph_event::what::suspend: fsm_.suspend(static_cast<graph_node&>(event), now); break;
             case graph_event::what::wake: fsm_.wake(*static_cast<wake_event&>(event).node); break;
+            case graph_event::what::cancel: {
+                auto& c = static_cast<cancel_event&>(event);
+                fsm_.cancel(*c.node, now);
+                fsm_.effects().released.push_back(c.node);
+                delete &c;
+                break;
+            }
             case graph_event::what::look:
                 look_posted_.exchange(false, std::memory_order_acq_rel);  // sees what its poster wrote
                 holding_ = true;
@@ -153,6 +159,8 @@ void graph_core::leave(turn& t) {
         decided_.fetch_add(t.effects.decided.size(), std::memory_order_relaxed);
         telling_.fetch_add(1);
     }
+    if (!t.effects.remote.empty()) outside_activity_.fetch_add(static_cast<int>(t.effects.remote.size()));
+    for (graph_node* n : t.effects.awaited) n->on_awaited();
     if (t.effects.notify) idle_.store(fsm_.idle(), std::memory_order_release);
     if (fsm_.can_take()) start_runners(t);
     if (holding_) watch_holders(t);
@@ -163,8 +171,13 @@ void graph_core::leave(turn& t) {
 
 // A waiter is before its look at the state or in its wait, never between them.
 void graph_core::notify() {
-    lock_guard hold(wait_m_);
-    changed_.notify_all();
+    std::vector<std::function<void()>> call;
+    {
+        lock_guard hold(wait_m_);
+        changed_.notify_all();
+        if (all_told()) call.swap(at_idle_);
+    }
+    for (auto& f : call) f();
 }
 
 void graph_core::carry_out(turn& t) {

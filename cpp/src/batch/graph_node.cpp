@@ -24,7 +24,7 @@ void graph_node::release(graph_node* node) noexcept {
     while (dead != nullptr) {
         auto* const next = static_cast<graph_node*>(dead);
         dead = dead->next;
-        delete next;
+        next->dispose();
     }
     deleting = false;
 }

@@ -63,8 +63,16 @@ void graph_core::pool_refused(runner& r, const failure& why) {
     kick();
 }
 
+// With a scope, the lock is only taken without waiting while the scope is held.
+void graph_core::enter_from_body(bool& in_scope) {
+    if (in_scope && m_.try_lock()) return absorb();
+    if (std::exchange(in_scope, false)) options_.scope->leave();
+    enter();
+}
+
 void graph_core::work(runner& r) {
     const graph_core* const outer = std::exchange(body_of, this);
+    bool in_scope = false;
     turn t;
     enter();
     for (std::size_t left = units_per_run;; --left) {
@@ -73,8 +81,9 @@ void graph_core::work(runner& r) {
         ++takes_;
         leave(t);
         kick();
+        if (options_.scope && !std::exchange(in_scope, true)) options_.scope->enter();
         const auto how = node->run();
-        enter();
+        enter_from_body(in_scope);
         if (how == graph_node::outcome::suspended) {
             fsm_.suspend(*node, monotonic_now());
         } else {
@@ -84,6 +93,7 @@ void graph_core::work(runner& r) {
     --busy_;
     spare_.push_back(&r);
     leave(t);  // starts a runner, this one perhaps, when there is more
+    if (in_scope) options_.scope->leave();
     kick();
     body_of = outer;
 }
