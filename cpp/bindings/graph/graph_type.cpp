@@ -78,9 +78,9 @@ PyObject* guarded_call(F&& f) {
 }
 
 bool is_async(PyObject* f) {
-    if (PyMethod_Check(f)) f = PyMethod_GET_FUNCTION(f);
-    if (PyFunction_Check(f)) {
-        return (reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(f))->co_flags & CO_COROUTINE) != 0;
+    if (PyMethod_Check(f) != 0) f = PyMethod_Function(f);
+    if (PyFunction_Check(f) != 0) {
+        return (reinterpret_cast<PyCodeObject*>(PyFunction_GetCode(f))->co_flags & CO_COROUTINE) != 0;
     }
     if (PyCFunction_Check(f) || PyType_Check(f)) return false;
     PyObject* inner = PyObject_GetAttrString(
@@ -568,7 +568,7 @@ void register_graph_type(py::module_& m) {
     delay_name = PyUnicode_InternFromString("delay_s");
     name_name = PyUnicode_InternFromString("name");
     priority_name = PyUnicode_InternFromString("priority");
-    partial_type = py::module_::import("functools").attr("partial").release().ptr();
+    partial_type = py::object(py::module_::import("functools").attr("partial")).release().ptr();
     // A unit whose thread waits for something cannot join a batch meanwhile.
     bridge::watch_waits(
         []() noexcept {
