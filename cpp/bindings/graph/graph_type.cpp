@@ -197,13 +197,15 @@ bool add_deps(std::vector<batch::node_ref>& to, PyObject* deps) {
 PyObject* enter(batch::graph_core& core, python_unit* u, const unit_settings& settings,
                 const std::vector<batch::node_ref>& dependencies) {
     u->set_options(settings.name, settings.delay, settings.priority);
-    failure bad = core.admit();
-    if (!bad && (bad = core.prepare(*u, dependencies))) core.unadmit();
+    const bool admitted = core.admit();
+    const bool own = core.prepare(*u, dependencies);
     PyObject* node = make_node(u);
-    if (bad || node == nullptr) {
+    if (!admitted || !own || node == nullptr) [[unlikely]] {
+        if (admitted) core.unadmit();
         bridge::pending_result::finish(*u);
-        Py_XDECREF(node);
-        return bad ? raise(bad) : nullptr;
+        if (node == nullptr) return nullptr;
+        Py_DECREF(node);
+        return raise(admitted ? core.foreign() : core.why_not());
     }
     u->retain_unshared();
     core.post(*u);

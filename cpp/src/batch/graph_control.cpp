@@ -5,8 +5,7 @@ namespace headrace::batch {
 
 failure graph_core::depend(graph_node& dependant, graph_node& dependency) {
     if (dependant.core_ != this || dependency.core_ != this) {
-        return failure::of(errc::invalid_argument,
-                           options_.name + ": a unit may depend on units of its own graph only");
+        return foreign();
     }
     enter();
     failure bad = fsm_.depend(dependant, dependency);

@@ -49,26 +49,23 @@ void graph_core::retire() {
     while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
-failure graph_core::admit(std::size_t n) noexcept {
+failure graph_core::why_not() const {
     if (closed()) return failure::of(errc::closed, options_.name + " takes no more units: it was shut down");
     if (forked()) return failure::of(errc::forked, options_.name + " belongs to the parent process: make a new one");
-    const auto inside =
-        admitted_.fetch_add(n, std::memory_order_relaxed) + n - decided_.load(std::memory_order_relaxed);
-    if (inside <= options_.max_units) return {};
-    unadmit(n);
     return failure::of(errc::queue_full, options_.name + " has " + std::to_string(options_.max_units) +
                                              " undecided units, which is its max_units: wait for some of them");
 }
 
-failure graph_core::prepare(graph_node& node, std::span<const node_ref> dependencies) {
+failure graph_core::foreign() const {
+    return failure::of(errc::invalid_argument, options_.name + ": a unit may depend on units of its own graph only");
+}
+
+bool graph_core::prepare(graph_node& node, std::span<const node_ref> dependencies) {
     node.core_ = this;
     node.kind = graph_event::what::add;
     graph_edge** end = &node.in_;
     for (const node_ref& d : dependencies) {
-        if (d.get() == nullptr || d->core_ != this) {
-            return failure::of(errc::invalid_argument,
-                               options_.name + ": a unit may depend on units of its own graph only");
-        }
+        if (d.get() == nullptr || d->core_ != this) [[unlikely]] return false;
         auto* e = new graph_edge;
         e->dependant = &node;
         e->dependency = d.get();
@@ -76,7 +73,7 @@ failure graph_core::prepare(graph_node& node, std::span<const node_ref> dependen
         *end = e;
         end = &e->next_in;
     }
-    return {};
+    return true;
 }
 
 void graph_core::refuse(graph_node& node, failure why) {
@@ -88,13 +85,24 @@ void graph_core::refuse(graph_node& node, failure why) {
     if (node.tell_) node.on_decided();
 }
 
-// What was posted may be the last thing that the graph waited for: it must not go before the poster has left.
-void graph_core::post(graph_event& oldest, graph_event& newest) noexcept {
-    posting_.fetch_add(1, std::memory_order_relaxed);
+// True: the inbox was empty, so nobody is on the way to it yet.
+bool graph_core::push(graph_event& oldest, graph_event& newest) noexcept {
     graph_event* old = inbox_.load(std::memory_order_relaxed);
     do oldest.next_event = old;
     while (!inbox_.compare_exchange_weak(old, &newest, std::memory_order_acq_rel, std::memory_order_relaxed));
-    if (old == nullptr) kick();  // else somebody is on the way
+    return old == nullptr;
+}
+
+// What was posted may be the last thing that the graph waited for: it must not go before the poster has left.
+void graph_core::post(graph_event& oldest, graph_event& newest) noexcept {
+    posting_.fetch_add(1, std::memory_order_relaxed);
+    if (push(oldest, newest)) kick();
+    posting_.fetch_sub(1, std::memory_order_release);
+}
+
+void graph_core::hand_over(graph_event& oldest, graph_event& newest) noexcept {
+    posting_.fetch_add(1, std::memory_order_relaxed);
+    if (push(oldest, newest)) alarm_->ring_by(ns{0});
     posting_.fetch_sub(1, std::memory_order_release);
 }
 
@@ -193,26 +201,34 @@ void graph_core::carry_out(turn& t) {
     }
     for (graph_node* n : t.effects.decided) {
         if (n->tell_) n->on_decided();
-        graph_node::release(n);
     }
     if (!t.effects.decided.empty() && telling_.fetch_sub(1) == 1 && idle_.load()) notify();
-    for (graph_node* n : t.effects.released) graph_node::release(n);
+    t.dropped.insert(t.dropped.end(), t.effects.decided.begin(), t.effects.decided.end());
+    t.dropped.insert(t.dropped.end(), t.effects.released.begin(), t.effects.released.end());
+    if (!t.keeps_dropped) t.drop();
     t.effects.clear();
     if (t.alarm != net::alarm::never) alarm_->ring_by(t.alarm);
     carrying_out = outer;
 }
 
+// What is due comes first; memory is given back when nothing is.
 ns graph_core::ring(ns now) {
+    constexpr std::size_t most_dropped = 16 * 1024;
     turn t;
-    enter();
-    fsm_.expire(now);
-    if (now >= stall_check_) {
-        stall_check_ = ns::max();
-        if (takes_seen_ == takes_) t.more = std::max<std::size_t>(busy_, 1);
-        takes_seen_ = takes_;
+    t.keeps_dropped = true;
+    for (;; now = monotonic_now()) {
+        enter();
+        fsm_.expire(now);
+        if (now >= stall_check_) {
+            stall_check_ = ns::max();
+            if (takes_seen_ == takes_) t.more = std::max<std::size_t>(busy_, 1);
+            takes_seen_ = takes_;
+        }
+        leave(t);
+        kick();
+        if (t.alarm > monotonic_now() || t.dropped.size() > most_dropped) break;
     }
-    leave(t);
-    kick();
+    t.drop();
     return net::alarm::never;  // leave() has asked
 }
 

@@ -60,16 +60,27 @@ public:
     graph_core(const graph_core&) = delete;
     graph_core& operator=(const graph_core&) = delete;
 
-    /// Counts `n` units in; a failure says why they may not come.
-    failure admit(std::size_t n = 1) noexcept;
-    void unadmit(std::size_t n = 1) noexcept { admitted_.fetch_sub(n, std::memory_order_relaxed); }
+    /// Counts a unit in; false: it may not come, and why_not() says why.
+    bool admit() noexcept {
+        if (closed() || forked()) [[unlikely]] return false;
+        const auto before = admitted_.fetch_add(1, std::memory_order_relaxed);
+        if (before - decided_.load(std::memory_order_relaxed) < options_.max_units) [[likely]] return true;
+        unadmit();
+        return false;
+    }
+    failure why_not() const;
+    void unadmit() noexcept { admitted_.fetch_sub(1, std::memory_order_relaxed); }
     /// Fills in the node's add event, with edges to `dependencies`. The node is not in the graph before its event is posted.
-    failure prepare(graph_node& node, std::span<const node_ref> dependencies);
+    /// False: a dependency is none of this graph's; the edges that were made stay with the node.
+    bool prepare(graph_node& node, std::span<const node_ref> dependencies);
+    failure foreign() const;  ///< why prepare() refused
     /// Decides a node that was never added.
     void refuse(graph_node& node, failure why);
     /// A chain of events, linked by `next_event` from the newest to the oldest. Never waits.
     void post(graph_event& oldest, graph_event& newest) noexcept;
     void post(graph_event& event) noexcept { post(event, event); }
+    /// Leaves the work to the I/O thread, where timers wake: for a thread that has many more to post.
+    void hand_over(graph_event& oldest, graph_event& newest) noexcept;
     failure depend(graph_node& dependant, graph_node& dependency) HEADRACE_EXCLUDES(m_);
     bool cancel(graph_node& node) HEADRACE_EXCLUDES(m_);
     /// The same without an answer, and without ever waiting.
@@ -125,6 +136,7 @@ private:
     struct runner;
     struct turn;  // one stay under the lock
 
+    bool push(graph_event& oldest, graph_event& newest) noexcept;
     void absorb() HEADRACE_REQUIRES(m_);
     void work(runner& r);
     void start_runners(turn& t) HEADRACE_REQUIRES(m_);

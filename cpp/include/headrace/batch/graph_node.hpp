@@ -101,7 +101,13 @@ public:
     }
 
     void retain() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
-    static void release(graph_node* node) noexcept;
+    static void release(graph_node* node) noexcept {
+        // Who holds the only reference needs no exchange with others: nobody could make a second one.
+        if (node->refs_.load(std::memory_order_acquire) == 1 ||
+            node->refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            release_last(node);
+        }
+    }
 
     /// For a graph that takes it: a second reference, before anybody else can know it.
     void retain_unshared() noexcept { refs_.store(2, std::memory_order_relaxed); }
@@ -133,6 +139,7 @@ protected:
     std::uint8_t priority_ = 0;  // larger runs first, below `priorities`
 
 private:
+    static void release_last(graph_node* node) noexcept;
     friend class graph_fsm;
     friend class graph_core;
     friend class graph_port;
