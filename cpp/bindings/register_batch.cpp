@@ -39,16 +39,22 @@ void register_batch(py::module_& parent) {
             "__class_getitem__", [](const py::object&) { return py::type::of<native_function>(); }, py::arg("item"),
             py::pos_only());
     m.def("identity", &make_identity);
-    m.def("redis_get", [](const py::object& client, double timeout) {
-        return make_redis_get(shared_client(client), to_ns(timeout));
-    }, py::arg("client"), py::arg("timeout"));
-    m.def("redis_hget", [](const py::object& client, double timeout) {
-        return make_redis_hget(shared_client(client), to_ns(timeout));
-    }, py::arg("client"), py::arg("timeout"));
-    m.def("sqlite", [](const std::string& path, const std::string& query, bool all, double busy_timeout) {
-        return make_sqlite(path, query, all, to_ns(busy_timeout));
-    }, py::arg("path"), py::arg("query"), py::arg("all"), py::arg("busy_timeout"));
-    m.def("loop_is_running", [] { return current_loop() != nullptr; }, "Whether an event loop runs in this thread.");
+    m.def(
+        "redis_get",
+        [](const py::object& client, double timeout) { return make_redis_get(shared_client(client), to_ns(timeout)); },
+        py::arg("client"), py::arg("timeout"));
+    m.def(
+        "redis_hget",
+        [](const py::object& client, double timeout) { return make_redis_hget(shared_client(client), to_ns(timeout)); },
+        py::arg("client"), py::arg("timeout"));
+    m.def(
+        "sqlite",
+        [](const std::string& path, const std::string& query, bool all, double busy_timeout) {
+            return make_sqlite(path, query, all, to_ns(busy_timeout));
+        },
+        py::arg("path"), py::arg("query"), py::arg("all"), py::arg("busy_timeout"));
+    m.def(
+        "loop_is_running", [] { return current_loop() != nullptr; }, "Whether an event loop runs in this thread.");
     m.def("stop_all", &stop_all, "Stops all batchers; called at exit.");
     py::module_::import("atexit").attr("register")(m.attr("stop_all"));
 }

@@ -45,7 +45,7 @@ def eventually(condition: Callable[[], bool], what: str = "it") -> None:
 
 
 def occupied(batcher: Batcher[Any, Any], downstream: Downstream, item: Any = 0) -> Any:
-    """Stops the downstream with one item inside, so that everything submitted next waits. Returns that item's future."""
+    """Stops the downstream with one item inside, so that what is submitted next waits. Returns that item's future."""
     downstream.stop()
     future = batcher.submit(item)
     downstream.wait_entered()

@@ -297,7 +297,9 @@ def test_a_map_dropped_while_it_runs_completes_without_harm() -> None:
 
 def test_a_key_or_weight_that_raises_meets_its_caller_only() -> None:
     downstream = Downstream()
-    with Batcher(downstream, key=lambda item: 1 // item, batch_size_fn=lambda item: 2 // (item - 5), max_batch_weight=9) as b:
+    with Batcher(
+        downstream, key=lambda item: 1 // item, batch_size_fn=lambda item: 2 // (item - 5), max_batch_weight=9
+    ) as b:
         with pytest.raises(ZeroDivisionError):
             b.submit(0)
         with pytest.raises(ZeroDivisionError):
@@ -434,11 +436,17 @@ def test_shutdown_can_cancel_what_has_not_started() -> None:
 
 def test_an_error_in_the_block_cancels_what_waits() -> None:
     downstream = Downstream()
-    with pytest.raises(ZeroDivisionError), Batcher(downstream, batch_wait_timeout_s=3600) as b:
-        future = b.submit(1)
-        raise ZeroDivisionError
+    futures: list[Any] = []
+
+    def block() -> None:
+        with Batcher(downstream, batch_wait_timeout_s=3600) as b:
+            futures.append(b.submit(1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        block()
     with pytest.raises(Cancelled):
-        future.result(0)
+        futures[0].result(0)
 
 
 def test_shutdown_does_not_block_a_loop() -> None:

@@ -13,8 +13,7 @@ namespace headrace::bindings {
 namespace {
 
 struct batcher_object {
-    PyObject_HEAD
-    batch_core* core;
+    PyObject_HEAD batch_core* core;
 };
 
 batch_core* core_of(PyObject* self) {

@@ -25,8 +25,11 @@ batch::batch_options options_of(const py::dict& d, batch::batch_options o) {
     o.max_concurrent_batches = d["max_concurrency"].cast<std::size_t>();
     o.max_queue_size = d["max_queue_size"].cast<std::size_t>();
     const auto on_full = d["on_full"].cast<std::string>();
-    o.on_full = on_full == "wait" ? full_policy::wait : on_full == "reject" ? full_policy::reject : full_policy::drop_oldest;
-    o.rate_limit = {d["rate"].cast<double>(), std::max(1.0, d["burst"].cast<double>()), d["rate_per_item"].cast<bool>()};
+    o.on_full = on_full == "wait"     ? full_policy::wait
+                : on_full == "reject" ? full_policy::reject
+                                      : full_policy::drop_oldest;
+    o.rate_limit = {d["rate"].cast<double>(), std::max(1.0, d["burst"].cast<double>()),
+                    d["rate_per_item"].cast<bool>()};
     return o;
 }
 
@@ -140,8 +143,9 @@ bool batch_core::give_weight(request& r) {
         PyErr_Clear();
         PyObject* text = PyObject_Repr(weight);
         const char* words = text == nullptr ? "?" : PyUnicode_AsUTF8(text);
-        raise(failure::of(errc::invalid_argument, options_.name + ": batch_size_fn must give the weight of an item, an int "
-                                                                  "from 0 to 2**32 - 1, not " +
+        raise(failure::of(errc::invalid_argument, options_.name +
+                                                      ": batch_size_fn must give the weight of an item, an int "
+                                                      "from 0 to 2**32 - 1, not " +
                                                       (words == nullptr ? "?" : words)));
         Py_XDECREF(text);
     }

@@ -96,9 +96,9 @@ private:
     bool dedupe_ = false;
     bool is_async_ = false;
     std::shared_ptr<native_function> native_;
-    std::unique_ptr<batch::engine> engine_;           // null for an async function
-    std::vector<std::shared_ptr<loop_lane>> lanes_;   // of an async function, by loop
-    batch::batch_stats past_;                         // of lanes whose loop is gone
+    std::unique_ptr<batch::engine> engine_;          // null for an async function
+    std::vector<std::shared_ptr<loop_lane>> lanes_;  // of an async function, by loop
+    batch::batch_stats past_;                        // of lanes whose loop is gone
     key_names keys_;
     result_cache cache_;
     const std::uint32_t process_;

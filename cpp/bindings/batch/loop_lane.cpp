@@ -11,8 +11,7 @@ namespace {
 
 // What a task, or the bell, calls when it is done.
 struct lane_callback {
-    PyObject_HEAD
-    std::shared_ptr<loop_lane> lane;
+    PyObject_HEAD std::shared_ptr<loop_lane> lane;
     batch_core* core;            // kept while the batch runs; null: the bell's
     batch::batch_handle handle;  // empty: the bell's
 };

@@ -10,8 +10,8 @@
 // Stop:     loop_is_gone(): what waits and what runs is cancelled.
 #pragma once
 
-#include <headrace/batch/engine.hpp>
 #include <headrace/base/mutex.hpp>
+#include <headrace/batch/engine.hpp>
 #include <memory>
 #include <vector>
 
@@ -61,7 +61,7 @@ private:
     void settle(batch::batch_handle&& handle, bool good);
 
     batch_core* core_;  // null when it is gone; with the GIL
-    PyObject* loop_;  // compared, never used
+    PyObject* loop_;    // compared, never used
     std::unique_ptr<batch::engine> engine_;
     std::vector<batch::batch_handle> ready_;  // the loop's thread, like the next one
     bool starting_ = false;

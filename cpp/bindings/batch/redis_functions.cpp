@@ -9,8 +9,6 @@
 namespace headrace::bindings {
 namespace {
 
-
-
 // bytes and str as they are, numbers as Python prints them: as headrace.redis does.
 bool to_argument(PyObject* argument, std::string& out) {
     if (PyBytes_Check(argument) != 0) {

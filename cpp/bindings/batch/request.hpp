@@ -44,7 +44,9 @@ public:
     void share(request& leader) noexcept;
 
     bool has_outcome() const noexcept { return outcome_ != nullptr || failure_ != nullptr; }
-    bool has_failed() const noexcept { return leader_ != nullptr ? leader_->has_failed() : raised_ || failure_ != nullptr; }
+    bool has_failed() const noexcept {
+        return leader_ != nullptr ? leader_->has_failed() : raised_ || failure_ != nullptr;
+    }
 
     batch::item*& next_item() noexcept { return item::next; }
 

@@ -19,7 +19,8 @@ request& request_at(items_of_batch items, std::size_t i) {
 }
 
 PyObject* class_of_bad_result() {
-    static PyObject* found = py::module_::import("headrace.errors").attr("BadResult").cast<py::object>().release().ptr();
+    static PyObject* found =
+        py::module_::import("headrace.errors").attr("BadResult").cast<py::object>().release().ptr();
     return found;
 }
 
@@ -114,7 +115,8 @@ bool give_returned(const batch_core& core, items_of_batch items, PyObject* retur
         if (PyDict_Check(returned) != 0) return give_mapping(core, items, returned);
         if (PyUnicode_Check(returned) != 0 || PyBytes_Check(returned) != 0)
             return refuse(core, items, Py_TYPE(returned)->tp_name, "");
-        static PyObject* mapping = py::module_::import("collections.abc").attr("Mapping").cast<py::object>().release().ptr();
+        static PyObject* mapping =
+            py::module_::import("collections.abc").attr("Mapping").cast<py::object>().release().ptr();
         const int is_mapping = PyObject_IsInstance(returned, mapping);
         if (is_mapping < 0) return fail_with_error(items);
         if (is_mapping != 0) return give_mapping(core, items, returned);

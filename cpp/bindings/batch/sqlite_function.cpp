@@ -23,9 +23,11 @@ bool to_value(PyObject* argument, sqlite::value& out) {
         if (text == nullptr) return false;
         out = std::string(text, static_cast<std::size_t>(size));
     } else if (PyBytes_Check(argument) != 0) {
-        out = sqlite::blob{std::string(PyBytes_AS_STRING(argument), static_cast<std::size_t>(PyBytes_GET_SIZE(argument)))};
+        out = sqlite::blob{
+            std::string(PyBytes_AS_STRING(argument), static_cast<std::size_t>(PyBytes_GET_SIZE(argument)))};
     } else {
-        PyErr_Format(PyExc_TypeError, "a SQLite key must be int, float, str or bytes, not %s", Py_TYPE(argument)->tp_name);
+        PyErr_Format(PyExc_TypeError, "a SQLite key must be int, float, str or bytes, not %s",
+                     Py_TYPE(argument)->tp_name);
         return false;
     }
     return true;

@@ -16,13 +16,14 @@ import sys
 from headrace.batch.batcher import Batcher, NativeFunction, prometheus
 from headrace.batch.decorator import BatchModule
 from headrace.batch.native import identity, redis_get, redis_hget, sqlite
-from headrace.batch.options import Cache, RateLimit
+from headrace.batch.options import Cache, OnFull, RateLimit
 from headrace.batch.stats import Stats
 
 __all__ = [
     "Batcher",
     "Cache",
     "NativeFunction",
+    "OnFull",
     "RateLimit",
     "Stats",
     "identity",

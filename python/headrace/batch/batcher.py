@@ -44,11 +44,12 @@ class Batcher(_core.batch.Batcher[K, V], Generic[K, V]):
         fn: a plain function (runs on a worker thread), an ``async def`` function (runs as a task on the event loop of
             those who call; every loop forms its own batches), or a native function such as `headrace.batch.redis_get`.
         max_batch_size: items per call of ``fn``.
-        max_batch_weight: sum of ``batch_size_fn(item)`` per call; an item heavier than that alone is refused (InvalidArgument).
+        max_batch_weight: sum of ``batch_size_fn(item)`` per call; an item heavier than that is refused
+            (InvalidArgument).
         batch_wait_timeout_s: seconds that the first waiting item may wait for company; 0: no window.
         max_concurrent_batches: calls of ``fn`` at one time, or (min, max): then found by latency and errors.
         max_queue_size: items that may wait.
-        on_full: what more items meet: "wait" for room (a coroutine is suspended, a thread blocked), "reject" (QueueFull)
+        on_full: what more items meet: "wait" for room (coroutines are suspended, threads blocked), "reject" (QueueFull)
             or "drop_oldest" (the one that waited longest gets QueueFull).
         rate_limit: batches or items per second that the downstream may see.
         key: makes the key of an item: equal keys in flight share one call (each caller keeps a handle of its own, so

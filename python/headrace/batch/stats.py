@@ -69,7 +69,10 @@ class Stats:
         yield "submitted", f"{self.submitted}"
         yield "completed, failed", f"{self.completed}, {self.failed}"
         yield "waiting now", f"{self.depth}"
-        yield "batches running", f"{self.running} of {self.concurrency} (min {self.min_concurrency}, max {self.max_concurrency})"
+        yield (
+            "batches running",
+            f"{self.running} of {self.concurrency} (min {self.min_concurrency}, max {self.max_concurrency})",
+        )
         yield "saturation", f"{self.saturation:.0%}"
         if np.isfinite(self.tokens):
             yield "tokens", f"{self.tokens:.1f}"
@@ -93,7 +96,9 @@ class Stats:
         )
 
     def _repr_html_(self) -> str:
-        body = "".join(f"<tr><th>{html.escape(what)}</th><td>{html.escape(value)}</td></tr>" for what, value in self.rows())
+        body = "".join(
+            f"<tr><th>{html.escape(what)}</th><td>{html.escape(value)}</td></tr>" for what, value in self.rows()
+        )
         return f"<table><caption>{html.escape(self.name)}</caption>{body}</table>"
 
 
@@ -157,7 +162,9 @@ def _buckets(metric: str, batcher: str, times: Histogram, bounds: tuple[float, .
     counted: Any = np.concatenate(([0], np.cumsum(times.counts)))
     lower: Any = Histogram.bounds[: len(times.counts)]  # a slot counts where its values begin: exact for small sizes
     lines = [
-        _sample(f"{metric}_bucket", batcher, int(counted[np.searchsorted(lower, bound / unit, "right")]), le=f"{bound:g}")
+        _sample(
+            f"{metric}_bucket", batcher, int(counted[np.searchsorted(lower, bound / unit, "right")]), le=f"{bound:g}"
+        )
         for bound in bounds
     ]
     lines.append(_sample(f"{metric}_bucket", batcher, times.count, le="+Inf"))
