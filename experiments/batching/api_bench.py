@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import headrace
@@ -33,6 +34,10 @@ async def same_async(items: list[Any]) -> list[Any]:
 def same(items: list[Any]) -> list[Any]:
     """The same for threads."""
     return items
+
+
+def _identical(item: int) -> int:
+    return item
 
 
 async def calls_per_second(call: Callable[[int], Awaitable[Any]], seconds: float, callers: int = CALLERS) -> float:
@@ -85,7 +90,8 @@ async def native(seconds: float) -> float:
 
 
 async def python(seconds: float) -> float:
-    async with Batcher(same_async) as b:
+    b: Batcher[int, int] = Batcher(same_async)
+    async with b:
         return await calls_per_second(b, seconds)
 
 
@@ -99,7 +105,8 @@ async def native_map(seconds: float) -> float:
 
 
 async def python_map(seconds: float) -> float:
-    async with Batcher(same_async, max_batch_size=MAP) as b:
+    b: Batcher[int, int] = Batcher(same_async, max_batch_size=MAP)
+    async with b:
         return await maps_per_second(b.map, seconds)
 
 
@@ -147,7 +154,7 @@ def in_threads(seconds: float) -> dict[str, float]:
             found[name] = threaded(b.submit, seconds)
     for workers in (1, 2, THREADS):
         with ThreadPoolExecutor(workers) as pool:
-            found[f"ThreadPoolExecutor({workers})"] = threaded(lambda i, pool=pool: pool.submit(abs, i), seconds)
+            found[f"ThreadPoolExecutor({workers})"] = threaded(partial(pool.submit, _identical), seconds)
     return found
 
 
@@ -158,7 +165,7 @@ async def on_redis(url: str, seconds: float) -> dict[str, float]:
 
     theirs = redis.asyncio.Redis.from_url(url)
 
-    async def mget(keys: list[str]) -> list[bytes | None]:
+    async def mget(keys: list[str]) -> list[Any]:
         return list(await theirs.mget(keys))
 
     found = {}

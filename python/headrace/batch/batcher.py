@@ -132,8 +132,9 @@ class Batcher(_core.batch.Batcher[K, V], Generic[K, V]):
     def stats(self) -> Stats:
         """What it has done so far; a table in a notebook."""
         counted = self._stats()
-        times = {what: Histogram.from_bytes(counted.pop(what)) for what in ("batch_size", "wait", "service")}
-        return Stats(name=self.name, **times, **counted)
+        for what in ("batch_size", "wait", "service"):
+            counted[what] = Histogram.from_bytes(counted[what])
+        return Stats(name=self.name, **counted)
 
     def prometheus(self) -> str:
         """The metrics of this batcher in Prometheus's text format."""

@@ -34,12 +34,15 @@ class BatchModule(ModuleType):
     Cache = options.Cache
     RateLimit = options.RateLimit
     Stats = _stats.Stats
-    NativeFunction = NativeFunction
-    identity = staticmethod(native.identity)
     redis_get = staticmethod(native.redis_get)
     redis_hget = staticmethod(native.redis_hget)
     sqlite = staticmethod(native.sqlite)
     prometheus = staticmethod(prometheus)
+
+    @staticmethod
+    def identity() -> NativeFunction[Any, Any]:
+        """See `headrace.batch.native.identity`."""
+        return native.identity()
 
     @overload
     def __call__(self, fn: NativeFunction[K, V], /, **settings: Unpack[BatcherOptions]) -> _Batcher[K, V]: ...

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, overload
 
 from headrace import _core, features
 from headrace.errors import InvalidArgument
 
-T = TypeVar("T")
 RedisKey = bytes | str | float
 SqliteKey = int | float | str | bytes
 Row = tuple[int | float | str | bytes | None, ...]
@@ -80,7 +79,7 @@ def sqlite(
     return _core.batch.sqlite(os.fspath(path), query, rows == "all", busy_timeout)
 
 
-def identity() -> _core.batch.Function[T, T]:
+def identity() -> _core.batch.Function[Any, Any]:
     """Returns each item as it is, at once and without Python: what batching itself costs, for benchmarks."""
     return _core.batch.identity()
 
