@@ -379,7 +379,7 @@ def test_a_thread_waits_for_room_and_no_longer_than_its_timeout() -> None:
     b = Batcher(downstream, max_queue_size=2)
     first = occupied(b, downstream)
     futures = [b.submit(i) for i in (1, 2)]
-    with pytest.raises(QueueFull):
+    with pytest.raises(DeadlineExceeded):
         b.submit(3, timeout=0.05).result()
     got: list[int] = []
     thread = threading.Thread(target=lambda: got.append(b.submit(4).result()))
