@@ -34,10 +34,9 @@ void register_batch(py::module_& parent) {
     if (!register_loop_lane()) throw py::error_already_set();
     py::class_<native_function, std::shared_ptr<native_function>>(m, "Function", "A batch function without Python.")
         .def_property_readonly("name", &native_function::name)
-        .def("__repr__", [](const native_function& f) { return "<headrace.batch function " + f.name() + ">"; })
-        .def_static(
-            "__class_getitem__", [](const py::object&) { return py::type::of<native_function>(); }, py::arg("item"),
-            py::pos_only());
+        .def("__repr__", [](const native_function& f) { return "<headrace.batch function " + f.name() + ">"; });
+    m.attr("Function").attr("__class_getitem__") =
+        py::module_::import("builtins").attr("classmethod")(py::module_::import("types").attr("GenericAlias"));
     m.def("identity", &make_identity);
     m.def(
         "redis_get",

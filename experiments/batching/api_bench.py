@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import headrace
@@ -146,6 +145,10 @@ def threaded(call: Callable[[int], Any], seconds: float) -> float:
     return sum(counts) / (time.perf_counter() - start)
 
 
+def _submits_to(pool: ThreadPoolExecutor) -> Callable[[int], Any]:
+    return lambda i: pool.submit(_identical, i)
+
+
 def in_threads(seconds: float) -> dict[str, float]:
     """One round with threads."""
     found = {}
@@ -154,7 +157,7 @@ def in_threads(seconds: float) -> dict[str, float]:
             found[name] = threaded(b.submit, seconds)
     for workers in (1, 2, THREADS):
         with ThreadPoolExecutor(workers) as pool:
-            found[f"ThreadPoolExecutor({workers})"] = threaded(partial(pool.submit, _identical), seconds)
+            found[f"ThreadPoolExecutor({workers})"] = threaded(_submits_to(pool), seconds)
     return found
 
 

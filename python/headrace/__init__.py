@@ -4,9 +4,10 @@
 >>> headrace.has("redis")
 True
 
-Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them),
-``headrace.redis`` (native client), ``headrace.batch`` (calls that batch themselves), ``headrace.http`` (server with native routes), ``headrace.measure`` (histogram,
-recorder), ``headrace.servers`` (private servers), ``headrace.experiment`` and ``headrace.results``.
+Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them), ``headrace.redis``
+(native client), ``headrace.batch`` (calls that batch themselves), ``headrace.http`` (server with native routes),
+``headrace.measure`` (histogram, recorder), ``headrace.servers`` (private servers), ``headrace.experiment`` and
+``headrace.results``.
 Importing the package is cheap: a part loads on first use, and so do pandas and the command line.
 """
 

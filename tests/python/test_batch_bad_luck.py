@@ -331,9 +331,8 @@ def test_100_000_items_against_a_stopped_downstream_reject() -> None:
     assert len(full) == 99_000
     assert b.stats().rejects == 99_000
     assert b.stats().depth == 1000
-    for future in full[:10]:
-        with pytest.raises(QueueFull, match="queue is full"):
-            future.result()
+    assert {type(f.exception()) for f in full} == {QueueFull}
+    assert "queue is full" in str(full[0].exception())
     downstream.go()
     assert first.result() == 0
     assert [f.result() for f in futures[:1000]] == [2 * i for i in range(1000)]
@@ -347,8 +346,7 @@ def test_100_000_items_against_a_stopped_downstream_drop_oldest() -> None:
     futures = [b.submit(i) for i in range(100_000)]
     assert all(f.done() for f in futures[:99_000])
     assert not any(f.done() for f in futures[99_000:])
-    with pytest.raises(QueueFull):
-        futures[0].result()
+    assert {type(f.exception()) for f in futures[:99_000]} == {QueueFull}
     downstream.go()
     assert first.result() == 0
     assert [f.result() for f in futures[99_000:]] == [2 * i for i in range(99_000, 100_000)]

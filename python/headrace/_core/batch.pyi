@@ -1,5 +1,8 @@
 from collections.abc import Iterable
+from types import GenericAlias
 from typing import Any, Generic, Literal, TypeVar, overload
+
+from typing_extensions import disjoint_base
 
 from headrace._core import Future
 
@@ -7,10 +10,13 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 class Function(Generic[_K, _V]):
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
     @property
     def name(self) -> str: ...
 
+@disjoint_base
 class Batcher(Generic[_K, _V]):
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
     def __init__(self, function: object, is_async: bool, settings: dict[str, Any], /) -> None: ...
     def __call__(self, item: _K, *, timeout: float | None = None, priority: int = 0) -> Future[_V]: ...
     def submit(self, item: _K, *, timeout: float | None = None, priority: int = 0) -> Future[_V]: ...
