@@ -217,7 +217,8 @@ def test_a_child_of_fork_needs_its_own_client(redis_server: RedisServer) -> None
 
 def test_ctrl_c_interrupts_a_waiting_command(redis_server: RedisServer) -> None:
     program = (
-        "import sys, headrace\n"
+        "import headrace, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job inherits it ignored
         f"client = headrace.redis.Client({redis_server.url!r})\n"
         "client.execute('PING')\n"
         "try:\n"

@@ -177,7 +177,8 @@ def test_closing_ends_a_waiting_coroutine(redis_server: RedisServer) -> None:
 
 def test_ctrl_c_interrupts_a_waiting_subscription(redis_server: RedisServer) -> None:
     program = (
-        "import headrace\n"
+        "import headrace, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job inherits it ignored
         f"client = headrace.redis.Client({redis_server.url!r})\n"
         "try:\n"
         "    with client.subscribe('a') as subscription:\n"

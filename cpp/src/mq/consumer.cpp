@@ -82,9 +82,9 @@ public:
         return true;
     }
 
-    void when_open(notice& n) { when(n, when_open_); }
-    void when_received(notice& n) { when(n, when_received_); }
-    void when_settled(notice& n) { when(n, when_settled_); }
+    void when_open(notice& n) { when(n, &core::when_open_); }
+    void when_received(notice& n) { when(n, &core::when_received_); }
+    void when_settled(notice& n) { when(n, &core::when_settled_); }
 
     failure failed() const {
         lock_guard hold(mutex_);
@@ -111,11 +111,11 @@ private:
         return true;
     }
 
-    void when(notice& n, notices& list) {
+    void when(notice& n, notices core::*list) {
         notices due;
         {
             lock_guard hold(mutex_);
-            list.add(n);
+            (this->*list).add(n);
             take_due(due);
         }
         due.tell();

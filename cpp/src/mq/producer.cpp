@@ -104,9 +104,9 @@ public:
     bool wait_room(ns timeout) { return wait(timeout, &core::has_room); }
     bool wait_settled(ns timeout) { return wait(timeout, &core::settled); }
 
-    void when_open(notice& n) { when(n, when_open_); }
-    void when_room(notice& n) { when(n, when_room_); }
-    void when_settled(notice& n) { when(n, when_settled_); }
+    void when_open(notice& n) { when(n, &core::when_open_); }
+    void when_room(notice& n) { when(n, &core::when_room_); }
+    void when_settled(notice& n) { when(n, &core::when_settled_); }
 
     std::vector<acknowledgement> take_acks() {
         notices due;
@@ -140,11 +140,11 @@ public:
 private:
     bool full() const HEADRACE_REQUIRES(mutex_) { return unacked_ + acks_.size() >= options_.window; }
 
-    void when(notice& n, notices& list) {
+    void when(notice& n, notices core::*list) {
         notices due;
         {
             lock_guard hold(mutex_);
-            list.add(n);
+            (this->*list).add(n);
             take_due(due);
         }
         due.tell();

@@ -68,8 +68,8 @@ public:
         return true;
     }
 
-    void when_subscribed(notice& n) { when(n, when_subscribed_); }
-    void when_received(notice& n) { when(n, when_received_); }
+    void when_subscribed(notice& n) { when(n, &core::when_subscribed_); }
+    void when_received(notice& n) { when(n, &core::when_received_); }
 
     failure failed() const {
         lock_guard hold(mutex_);
@@ -116,11 +116,11 @@ private:
         return true;
     }
 
-    void when(notice& n, notices& list) {
+    void when(notice& n, notices core::*list) {
         notices due;
         {
             lock_guard hold(mutex_);
-            list.add(n);
+            (this->*list).add(n);
             take_due(due);
         }
         due.tell();

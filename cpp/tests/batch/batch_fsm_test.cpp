@@ -187,6 +187,7 @@ TEST(BatchFsm, AnUrgentDuplicateHurriesTheCall) {
     s.add("b", 0ns, 7);
     s.add("c", 0ns, 7, never, 3);
     EXPECT_EQ(s.take(0ns), "size: b");
+    s.end(1ns);
 }
 
 TEST(BatchFsm, HeldItemsLeaveAtQuiescence) {

@@ -151,7 +151,7 @@ TEST(Engine, CancelFreesTheWaiterBeforeDuringAndAfterItsBatch) {
 TEST(Engine, DeadlinesFreeTheWaitersOfAFunctionThatNeverReturns) {
     blocked_function blocked;
     stage s({}, blocked.function);
-    call& running = s.submit(1, 0, monotonic_now() + 3ms);
+    call& running = s.submit(1, 0, monotonic_now() + 300ms);  // long enough to begin on a busy machine
     blocked.begun.wait();
     call& waiting = s.submit(2, 0, monotonic_now() + 2ms);
     call& patient = s.submit(3);
