@@ -400,6 +400,20 @@ def test_a_task_cancelled_between_completion_and_delivery_sees_the_cancel(run: R
 # -- asyncio's own tools
 
 
+def test_gather_of_exceptions_ends_when_a_waiter_was_cancelled(run: Run) -> None:
+    async def main() -> None:
+        first, _ = pending()
+        second, _ = pending()
+        both = asyncio.gather(first, second, return_exceptions=True)
+        first.cancel("why")
+        second.cancel()
+        found = await asyncio.wait_for(both, 10)
+        assert [type(e) for e in found] == [asyncio.CancelledError] * 2
+        assert str(found[0]) == "why"
+
+    run(main())
+
+
 def test_gather(run: Run) -> None:
     async def main() -> None:
         submit, close = _bench.by_thread()

@@ -253,6 +253,10 @@ PyObject* get_state(PyObject* self, void*) {
 PyObject* get_log_traceback(PyObject* self, void*) {
     return PyBool_FromLong(as_future(self)->unretrieved);
 }
+PyObject* get_cancel_message(PyObject* self, void*) {
+    auto* f = as_future(self);
+    return Py_NewRef(f->cancel_message != nullptr ? f->cancel_message : Py_None);
+}
 int set_log_traceback(PyObject* self, PyObject* value, void*) {
     if (value == nullptr || PyObject_IsTrue(value) != 0) {
         PyErr_SetString(PyExc_ValueError, "_log_traceback can only be set to False");
@@ -305,6 +309,7 @@ PyGetSetDef attributes[] = {
     {"_asyncio_future_blocking", get_blocking, set_blocking, nullptr, nullptr},
     {"_loop", get_bound_loop, nullptr, nullptr, nullptr},
     {"_state", get_state, nullptr, nullptr, nullptr},
+    {"_cancel_message", get_cancel_message, nullptr, nullptr, nullptr},  // gather() reads it on 3.11
     {"_log_traceback", get_log_traceback, set_log_traceback, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
