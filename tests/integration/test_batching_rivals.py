@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,10 @@ def figures(tmp_path: Path, group: str, *contenders: str) -> dict[str, list[dict
 def needs(*modules: str) -> None:
     for name in modules:
         if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed; script/bootstrap --all installs it")
+            missing = f"{name} is not installed; script/bootstrap --all installs it"
+            if os.environ.get("HEADRACE_REQUIRE_SERVERS") == "1":
+                pytest.fail(missing)
+            pytest.skip(missing)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
