@@ -93,6 +93,7 @@ if(HEADRACE_MISSING)
                       "  Debian and Ubuntu: apt install${HEADRACE_MISSING_APT}\n")
 endif()
 
+headrace_feature(SQLITE PC sqlite3>=3.35 APT libsqlite3-dev)
 foreach(name IN ITEMS INPROC REDIS TLS)  # in every build
   headrace_register_feature(${name} ON "" "")
 endforeach()

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     headrace::bridge::register_future(m);
     headrace::bindings::register_measure(m);
     headrace::bindings::register_redis(m);
+    headrace::bindings::register_batch(m);
     headrace::bindings::register_mq(m);
     headrace::bindings::register_mq_clients(m);
     headrace::bindings::register_ledger(m);

@@ -87,6 +87,11 @@ void register_redis(py::module_& parent) {
                                    return self.native->closed();
                                })
         .def_property_readonly("connected", [](const client& self) { return self.native->connected(); })
+        .def("_share",
+             [](const client& self) {
+                 return py::capsule(new std::shared_ptr<redis::client>(self.native),
+                                    [](void* p) { delete static_cast<std::shared_ptr<redis::client>*>(p); });
+             })
         .def_property_readonly("address", [](const client& self) { return self.native->display(); })
         .def("stats", [](const client& self) {
             redis::connection::counters s;

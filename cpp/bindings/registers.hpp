@@ -10,6 +10,7 @@ namespace headrace::bindings {
 void register_errors(py::module_& m);
 void register_base(py::module_& m);
 void register_measure(py::module_& m);
+void register_batch(py::module_& m);
 void register_redis(py::module_& m);
 void register_subscriber(py::module_& redis);
 void register_mq(py::module_& m);

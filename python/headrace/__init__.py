@@ -4,9 +4,10 @@
 >>> headrace.has("redis")
 True
 
-Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them),
-``headrace.redis`` (native client), ``headrace.http`` (server with native routes), ``headrace.measure`` (histogram,
-recorder), ``headrace.servers`` (private servers), ``headrace.experiment`` and ``headrace.results``.
+Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them), ``headrace.redis``
+(native client), ``headrace.batch`` (calls that batch themselves), ``headrace.http`` (server with native routes),
+``headrace.measure`` (histogram, recorder), ``headrace.servers`` (private servers), ``headrace.experiment`` and
+``headrace.results``.
 Importing the package is cheap: a part loads on first use, and so do pandas and the command line.
 """
 
@@ -22,12 +23,13 @@ from headrace.features import build_config, has, why_not
 
 __version__: str = build_config()["version"]
 
-_PARTS = ("experiment", "http", "measure", "mq", "redis", "results", "servers")
+_PARTS = ("batch", "experiment", "http", "measure", "mq", "redis", "results", "servers")
 
 __all__ = [
     "Future",
     "HeadraceError",
     "__version__",
+    "batch",
     "build_config",
     "errors",
     "experiment",
@@ -43,6 +45,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from headrace import experiment, http, measure, mq, redis, results, servers
+    from headrace.batch.decorator import BatchModule
+
+    batch: BatchModule
 
 
 def __getattr__(name: str) -> Any:

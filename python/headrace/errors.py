@@ -2,11 +2,12 @@
 
 HeadraceError
 ├── InvalidArgument        (also ValueError)      an argument or setting is outside its stated range
-├── Closed                                        the object was closed; it takes no new work
+├── Closed                 (also RuntimeError)    the object was closed; it takes no new work
 ├── QueueFull                                     a bounded queue is full and its policy is "reject"
 ├── DeadlineExceeded       (also TimeoutError)    the deadline passed; the operation was not sent
 ├── Cancelled                                     given up by the caller or by a shutdown
 ├── Forked                                        the handle belongs to the parent process
+├── BadResult              (also ValueError)      a batch function did not return one result per item
 ├── UserError                                     a native function of the caller's failed
 ├── DependencyFailed                              not run, because what it depends on failed (that is __cause__)
 ├── NotFound                                      a named file, topic or group does not exist
@@ -33,7 +34,7 @@ class InvalidArgument(HeadraceError, ValueError):
     """An argument or setting is outside its stated range."""
 
 
-class Closed(HeadraceError):
+class Closed(HeadraceError, RuntimeError):
     """The object was closed or is shutting down; it takes no new work."""
 
 
@@ -51,6 +52,10 @@ class Cancelled(HeadraceError):
 
 class Forked(HeadraceError):
     """The handle belongs to the parent process; make a new one after fork."""
+
+
+class BadResult(HeadraceError, ValueError):
+    """A batch function returned something else than one result per item; the text says what."""
 
 
 class UserError(HeadraceError):

@@ -21,7 +21,7 @@ python_packages() {
 
 # build_packages <system>: what building headrace and the quickstart need.
 build_packages() {
-    echo g++ cmake ninja-build pkg-config libssl-dev libhiredis-dev libxxhash-dev redis-server
+    echo g++ cmake ninja-build pkg-config libssl-dev libhiredis-dev libxxhash-dev libsqlite3-dev redis-server
     case $1 in
         "debian 12") echo libboost1.81-dev ;;   # plain libboost-dev is 1.74 there
         *) echo libboost-dev ;;

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CPP = ROOT / "cpp"
 # Lowest first. Parts in one row do not include each other.
-LAYERS = ("base", "measure", "net", "redis", "exec", "batch", "mq http fanout worker", "load")
+LAYERS = ("base", "measure", "net", "redis", "sqlite", "exec", "batch", "mq http fanout worker", "load")
 RANK = {part: rank for rank, row in enumerate(LAYERS) for part in row.split()}
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
-from headrace.errors import FeatureNotBuilt
 from headrace.experiment.batching import loops, store
 from headrace.experiment.batching.control import Control
 from headrace.experiment.batching.downstream import Downstream, Strict
@@ -22,16 +21,8 @@ from headrace.results.batching_figures import REASONS
 
 
 def batch_module() -> Any:
-    """``headrace.batch``, loaded by the process that measures it and by nobody else.
-
-    Raises FeatureNotBuilt where the installed headrace has none.
-    """
-    try:
-        return importlib.import_module("headrace.batch")
-    except ModuleNotFoundError as error:
-        raise FeatureNotBuilt(
-            "this headrace has no headrace.batch yet: only cases with call = 'item' can be measured"
-        ) from error
+    """``headrace.batch``, loaded by the process that measures it and by nobody else."""
+    return importlib.import_module("headrace.batch")
 
 
 class Pool:
