@@ -58,16 +58,31 @@ struct free_list final : batch::sink {
         last->again = head.load(std::memory_order_relaxed);
         while (!head.compare_exchange_weak(last->again, first, std::memory_order_acq_rel, std::memory_order_relaxed)) {
         }
+        if (waiting.load() && waiting.exchange(false)) place.unpark();
     }
-    /// Waits for completions.
+    /// Waits for completions: some microseconds awake, then asleep, as a thread does that has other things to do.
     request* take() noexcept {
         for (int tries = 0;; ++tries) {
             if (head.load(std::memory_order_relaxed) != nullptr)
                 return head.exchange(nullptr, std::memory_order_acquire);
-            tries < 100 ? spin_pause() : std::this_thread::yield();
+            if (tries < spins) {
+                spin_pause();
+                continue;
+            }
+            if (!parks) {
+                std::this_thread::yield();
+                continue;
+            }
+            waiting = true;
+            if (head.load() == nullptr) place.park();
+            waiting = false;
         }
     }
     alignas(64) std::atomic<request*> head{nullptr};
+    std::atomic<bool> waiting{false};
+    parker place;
+    int spins = 200;
+    bool parks = true;
 };
 
 struct identity final : batch::batch_function {
@@ -175,6 +190,7 @@ template <class T>
 double one_at_a_time(T& under_test, ns duration, ns rest) {
     request r;
     free_list back;
+    back.parks = rest != 0ns;
     measure::histogram times;
     const ns until = monotonic_now() + duration;
     while (monotonic_now() < until) {

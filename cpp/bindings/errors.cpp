@@ -23,6 +23,7 @@ const char* class_name(const std::error_code& code) {
         case errc::io_error: return "IoError";
         case errc::feature_not_built: return "FeatureNotBuilt";
         case errc::cancelled: return "Cancelled";
+        case errc::bad_result: return "BadResult";
         case errc::forked: return "Forked";
         case errc::user_error: return "UserError";
         case errc::dependency_failed: return "DependencyFailed";

@@ -7,7 +7,7 @@ HeadraceError
 ├── DeadlineExceeded       (also TimeoutError)    the deadline passed; the operation was not sent
 ├── Cancelled                                     given up by the caller or by a shutdown
 ├── Forked                                        the handle belongs to the parent process
-├── BadResult              (also ValueError)      a batch function did not return one result per item
+├── BadResult              (also ValueError)      a batch function gave too many, too few or no results
 ├── UserError                                     a native function of the caller's failed
 ├── DependencyFailed                              not run, because what it depends on failed (that is __cause__)
 ├── NotFound                                      a named file, topic or group does not exist

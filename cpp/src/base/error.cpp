@@ -20,6 +20,7 @@ struct category final : std::error_category {
             case errc::io_error: return "input or output failed";
             case errc::feature_not_built: return "feature not built";
             case errc::cancelled: return "cancelled";
+            case errc::bad_result: return "no result from the batch function";
             case errc::forked: return "used after fork";
             case errc::user_error: return "a function of the caller failed";
             case errc::dependency_failed: return "a dependency failed";

@@ -160,7 +160,7 @@ std::size_t batch_fsm::room_by_tokens(ns now) const {
 
 bool batch_fsm::take(ns now, running_batch& b, outbox& out) {
     const reason why = next(now).why;
-    b.has_keys = b.failed = b.late = b.demand = false;
+    b.has_keys = b.has_deadlines = b.failed = b.late = b.demand = false;
     const std::size_t room = std::min(options_.max_batch_size, room_by_tokens(now));
     const auto max_weight = options_.max_batch_weight;
     std::uint64_t weight = 0;
@@ -187,6 +187,7 @@ bool batch_fsm::take(ns now, running_batch& b, outbox& out) {
     forced_ = std::min(forced_ - std::min(forced_, b.items.size()), queue_.size());
     if (b.items.empty()) return false;
     if (bucket_) bucket_->try_take(tokens_for(b.items.size()), now);
+    b.size = b.items.size();
     b.started = now;
     b.next = std::exchange(first_running_, &b);
     if (b.next != nullptr) b.next->previous = &b;
@@ -203,6 +204,7 @@ void batch_fsm::enter_batch(item& it, ns now, running_batch& b) {
     it.place_ = item::place::batch;
     ++departed_;
     b.has_keys |= it.key != 0;
+    b.has_deadlines |= it.deadline != ns::max();
     b.items.push_back(&it);
     wait_.record((now - it.arrived_).count());
 }
@@ -215,7 +217,7 @@ void batch_fsm::finish(running_batch& b, ns now, outbox& out) {
     --running_;
     service_.record((now - b.started).count());
     if (b.failed) ++counters_.failed_batches;
-    limit_.on_batch({b.items.size(), b.started, now, demand, b.failed || b.late});
+    limit_.on_batch({b.size, b.started, now, demand, b.failed || b.late});
     if (!b.has_keys) return;
     for (item* it : b.items) {
         if (it->key == 0) continue;
@@ -248,6 +250,7 @@ void batch_fsm::close(stop_mode mode, outbox& out) {
         give_up(*it);
     }
     for (running_batch* b = first_running_; b != nullptr; b = b->next) {
+        if (!b->has_keys) continue;
         for (item* leader : b->items) {
             while (leader->group_ != nullptr && !leader->group_->followers.empty()) {
                 item& it = *leader->group_->followers.front();
@@ -272,7 +275,9 @@ void batch_fsm::sweep(ns now, outbox& out) {
         if (it.group_ != nullptr) sweep_followers(*it.group_, now, out);  // first: an heir must be in time
         late(it);
     });
-    for (running_batch* b = first_running_; b != nullptr; b = b->next) sweep_running(*b, now, out);
+    for (running_batch* b = first_running_; b != nullptr; b = b->next) {
+        if (!b->is_private()) sweep_running(*b, now, out);
+    }
     // A sweep looks at everybody: with many waiters the next one leaves more time.
     const ns pause = std::max<ns>(std::chrono::milliseconds{1}, ns{100} * static_cast<ns::rep>(waiting()));
     if (next_deadline_ != ns::max()) next_deadline_ = std::max(next_deadline_, now + pause);

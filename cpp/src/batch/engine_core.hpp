@@ -88,6 +88,7 @@ private:
     void tell_stopped();
     void run_batches(runner& r);
     void execute(batch_run& run) noexcept;
+    void deliver_early(runner& r) noexcept;
     void keep_results(running_batch& b) noexcept;
     bool spin() noexcept;
     void runner_refused(runner& r, const failure& why);

@@ -43,6 +43,7 @@ void engine::core::run_batches(runner& r) {
         if (r.has_batch) {
             if (std::exchange(r.spins, false)) r.budget.found_work(true);
             execute(*r.current);
+            deliver_early(r);
             r.has_batch = false;
             r.finished = r.ran = true;
             r.may_spin = spin_.load(std::memory_order_relaxed) != 0 && r.budget.worth_it();
@@ -64,6 +65,13 @@ void engine::core::execute(batch_run& run) noexcept {
         for (item* it : run.batch.items) function_->fail(*it, std::current_exception());
     }
     keep_results(run.batch);
+}
+
+/// Waiters need not wait for the next decision, unless the state machine may look at the items meanwhile.
+void engine::core::deliver_early(runner& r) noexcept {
+    if (!r.current->batch.is_private()) return;
+    settle(*r.current, r.todo.out.decided);
+    r.todo.out.decided.deliver();
 }
 
 /// True when there is something to look at.

@@ -21,6 +21,7 @@ enum class errc {
     io_error,               ///< Reading or writing a file failed; the text says which and why.
     feature_not_built,      ///< This build lacks the library that the operation needs.
     cancelled,              ///< The caller or a shutdown gave it up.
+    bad_result,             ///< A batch function broke its promise: another number of results, or none for a request.
     forked,                 ///< The handle belongs to the parent process; make a new one after fork.
     user_error,             ///< A function of the caller's failed; the text is what it said.
     dependency_failed,      ///< Not run, because something it depends on failed.

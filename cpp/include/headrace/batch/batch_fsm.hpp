@@ -34,10 +34,15 @@ struct key_group {
 
 /// What runs: filled by take(), given back to finish().
 struct running_batch {
+    /// Nobody but its runner looks at the items: they may be completed before finish().
+    bool is_private() const noexcept { return !has_keys && !has_deadlines; }
+
     std::vector<item*> items;
     std::vector<kept_result> kept;  ///< for the cache, when the batch function has answered
     ns started{0};
+    std::size_t size = 0;  ///< items at the start
     bool has_keys = false;
+    bool has_deadlines = false;
     bool failed = false;  ///< as a whole
     bool late = false;    ///< an item passed its deadline in it
     bool demand = false;  ///< items waited beside it for lack of a place
