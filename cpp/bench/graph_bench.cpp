@@ -1,6 +1,6 @@
 // What a task graph costs: a tree of units in which each one sleeps after its dependencies.
 //
-//     graph_bench [--json] [--rounds N] [--layers L] [--fan N] [--sleep-us T]
+//     graph_bench [--json] [--rounds N] [--layers L] [--fan N] [--sleep-us T] [--only VARIANT]
 //
 // The tree has L layers of dependencies below its root, N for each unit: with 4 and 10 it is 11,111 units, 10,000 of them
 // leaves. A round makes all units, runs them and ends when a thread that waits for the root runs on; making them counts. With
@@ -32,6 +32,7 @@ struct settings {
     int layers = 4;
     int fan = 10;
     long sleep_us = 1000;
+    std::string only;
 };
 
 // Makes the tree from its leaves up; `make` adds one unit after some others.
@@ -124,8 +125,10 @@ settings parse(int argc, char** argv) {
             s.fan = static_cast<int>(std::max(1L, number()));
         } else if (arg == "--sleep-us") {
             s.sleep_us = number();
+        } else if (arg == "--only" && i + 1 < argc) {
+            s.only = argv[++i];
         } else {
-            std::fprintf(stderr, "usage: graph_bench [--json] [--rounds N] [--layers L] [--fan N] [--sleep-us T]\n");
+            std::fprintf(stderr, "usage: graph_bench [--json] [--rounds N] [--layers L] [--fan N] [--sleep-us T] [--only VARIANT]\n");
             std::exit(arg == "--help" ? 0 : 2);
         }
     }
@@ -139,6 +142,7 @@ int main(int argc, char** argv) {
     long units = 0, width = 1;
     for (int l = 0; l <= s.layers; ++l, width *= s.fan) units += width;
     auto all = variants(s);
+    if (!s.only.empty()) std::erase_if(all, [&](const variant& v) { return s.only != v.name; });
     for (int r = 0; r <= s.rounds; ++r) {
         for (variant& v : all) {
             const double ms = v.run();

@@ -15,4 +15,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     headrace::bindings::register_ledger(m);
     headrace::bindings::register_bench(m);
     headrace::bindings::register_http(m);
+    headrace::bindings::register_graph(m);
 }

@@ -18,5 +18,6 @@ void register_mq_clients(py::module_& m);
 void register_ledger(py::module_& m);
 void register_bench(py::module_& m);
 void register_http(py::module_& m);
+void register_graph(py::module_& m);
 
 }  // namespace headrace::bindings

@@ -5,9 +5,9 @@
 True
 
 Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them), ``headrace.redis``
-(native client), ``headrace.batch`` (calls that batch themselves), ``headrace.http`` (server with native routes),
-``headrace.measure`` (histogram, recorder), ``headrace.servers`` (private servers), ``headrace.experiment`` and
-``headrace.results``.
+(native client), ``headrace.batch`` (calls that batch themselves), ``headrace.graph`` (units that depend on each other),
+``headrace.http`` (server with native routes), ``headrace.measure`` (histogram, recorder), ``headrace.servers`` (private
+servers), ``headrace.experiment`` and ``headrace.results``.
 Importing the package is cheap: a part loads on first use, and so do pandas and the command line.
 """
 
@@ -23,16 +23,19 @@ from headrace.features import build_config, has, why_not
 
 __version__: str = build_config()["version"]
 
-_PARTS = ("batch", "experiment", "http", "measure", "mq", "redis", "results", "servers")
+_PARTS = ("batch", "experiment", "graph", "http", "measure", "mq", "redis", "results", "servers")
 
 __all__ = [
     "Future",
+    "Graph",
     "HeadraceError",
+    "Node",
     "__version__",
     "batch",
     "build_config",
     "errors",
     "experiment",
+    "graph",
     "has",
     "http",
     "measure",
@@ -44,8 +47,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from headrace import experiment, http, measure, mq, redis, results, servers
+    from headrace import experiment, graph, http, measure, mq, redis, results, servers
     from headrace.batch.decorator import BatchModule
+    from headrace.graph import Graph, Node
 
     batch: BatchModule
 
@@ -53,6 +57,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _PARTS:
         return importlib.import_module(f"headrace.{name}")
+    if name in ("Graph", "Node"):
+        return getattr(importlib.import_module("headrace.graph"), name)
     raise AttributeError(f"module 'headrace' has no attribute {name!r}")
 
 

@@ -41,6 +41,9 @@ protected:
 /// do it at once. False with an error set: asyncio refused.
 bool at_tick_end(tick_end& work);
 
+/// Called around every wait of a thread for a Future that is not done, with the GIL.
+void watch_waits(void (*begins)() noexcept, void (*ends)() noexcept) noexcept;
+
 /// Adds the type Future to the module.
 void register_future(pybind11::module_& m);
 

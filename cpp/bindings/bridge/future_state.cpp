@@ -11,6 +11,20 @@
 namespace headrace::bridge {
 namespace {
 
+void (*wait_begins)() noexcept = nullptr;
+void (*wait_ends)() noexcept = nullptr;
+
+struct watched_wait {
+    watched_wait() noexcept {
+        if (wait_begins != nullptr) wait_begins();
+    }
+    ~watched_wait() {
+        if (wait_ends != nullptr) wait_ends();
+    }
+    watched_wait(const watched_wait&) = delete;
+    watched_wait& operator=(const watched_wait&) = delete;
+};
+
 void raise(const failure& f) {
     try {
         auto* error = static_cast<PyObject*>(bindings::make_exception(f));
@@ -110,6 +124,11 @@ int refuse_after_fork(const future_object* f) {
     return -1;
 }
 
+void watch_waits(void (*begins)() noexcept, void (*ends)() noexcept) noexcept {
+    wait_begins = begins;
+    wait_ends = ends;
+}
+
 int wait_done(future_object* f, PyObject* timeout) {
     double seconds = INFINITY;
     if (timeout != Py_None) {
@@ -125,6 +144,7 @@ int wait_done(future_object* f, PyObject* timeout) {
         PyErr_SetString(names()->invalid_state_error, "Result is not set; in a coroutine, await the future.");
         return -1;
     }
+    const watched_wait told;
     const ns deadline = monotonic_now() + bindings::to_ns(seconds);
     while (!is_done(f)) {
         const ns left = deadline - monotonic_now();

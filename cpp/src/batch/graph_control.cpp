@@ -5,8 +5,7 @@ namespace headrace::batch {
 
 failure graph_core::depend(graph_node& dependant, graph_node& dependency) {
     if (dependant.core_ != this || dependency.core_ != this) {
-        return failure::of(errc::invalid_argument,
-                           options_.name + ": a unit may depend on units of its own graph only");
+        return foreign();
     }
     enter();
     failure bad = fsm_.depend(dependant, dependency);
@@ -22,6 +21,22 @@ bool graph_core::cancel(graph_node& node) {
     return won;
 }
 
+void graph_core::post_cancel(graph_node& node) {
+    auto* event = new cancel_event;
+    event->kind = graph_event::what::cancel;
+    event->node = &node;
+    node.retain();
+    post(*event);
+}
+
+failure graph_core::await_unit(graph_node& waiter, graph_node& other) {
+    if (waiter.core_ != this || other.core_ != this || other.decided()) return {};
+    enter();
+    failure bad = fsm_.await_while_running(waiter, other);
+    leave();
+    return bad;
+}
+
 bool graph_core::wait(graph_node& node, ns timeout) {
     if (node.decided()) return true;
     enter();
@@ -35,6 +50,17 @@ bool graph_core::wait_idle(ns timeout) {
     idle_.store(fsm_.idle(), std::memory_order_release);
     leave();
     return wait_until(timeout, nullptr);
+}
+
+void graph_core::when_idle(std::function<void()> f) {
+    enter();
+    idle_.store(fsm_.idle(), std::memory_order_release);
+    leave();
+    {
+        lock_guard hold(wait_m_);
+        if (!all_told()) return at_idle_.push_back(std::move(f));
+    }
+    f();
 }
 
 // Without a node: until the graph is idle.
@@ -90,6 +116,7 @@ void graph_core::hold(const std::shared_ptr<flushable>& batcher) {
 }
 
 void graph_core::look() noexcept {
+    if (holders_.load(std::memory_order_acquire) == nullptr) return;
     if (!look_posted_.exchange(true, std::memory_order_acq_rel)) post(look_);
 }
 
@@ -98,7 +125,8 @@ void graph_core::look() noexcept {
 void graph_core::watch_holders(turn& t) {
     if (inbox_.load(std::memory_order_acquire) != nullptr)
         return;  // first see what came; the lock is taken again for it
-    t.quiescent = fsm_.quiescent() && growing_.load(std::memory_order_acquire) == 0;
+    const auto inside = static_cast<std::int64_t>(fsm_.active());
+    t.quiescent = inside + outside_activity_.load(std::memory_order_acquire) <= 0;
     const ns now = monotonic_now();
     if (!t.quiescent && now < hold_until_) {
         if (hold_until_ == ns::max()) hold_until_ = now + options_.hold_limit;
@@ -114,12 +142,6 @@ void graph_core::watch_holders(turn& t) {
 
 void graph_core::post_end(graph_node& node) noexcept {
     node.kind = graph_event::what::end;
-    node.core_->post(node);
-}
-
-void graph_core::post_suspend(graph_node& node, graph_wait& wait) noexcept {
-    node.wait_ = &wait;
-    node.kind = graph_event::what::suspend;
     node.core_->post(node);
 }
 

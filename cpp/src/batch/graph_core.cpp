@@ -49,26 +49,23 @@ void graph_core::retire() {
     while (posting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
-failure graph_core::admit(std::size_t n) noexcept {
+failure graph_core::why_not() const {
     if (closed()) return failure::of(errc::closed, options_.name + " takes no more units: it was shut down");
     if (forked()) return failure::of(errc::forked, options_.name + " belongs to the parent process: make a new one");
-    const auto inside =
-        admitted_.fetch_add(n, std::memory_order_relaxed) + n - decided_.load(std::memory_order_relaxed);
-    if (inside <= options_.max_units) return {};
-    unadmit(n);
     return failure::of(errc::queue_full, options_.name + " has " + std::to_string(options_.max_units) +
                                              " undecided units, which is its max_units: wait for some of them");
 }
 
-failure graph_core::prepare(graph_node& node, std::span<const node_ref> dependencies) {
+failure graph_core::foreign() const {
+    return failure::of(errc::invalid_argument, options_.name + ": a unit may depend on units of its own graph only");
+}
+
+bool graph_core::prepare(graph_node& node, std::span<const node_ref> dependencies) {
     node.core_ = this;
     node.kind = graph_event::what::add;
     graph_edge** end = &node.in_;
     for (const node_ref& d : dependencies) {
-        if (d.get() == nullptr || d->core_ != this) {
-            return failure::of(errc::invalid_argument,
-                               options_.name + ": a unit may depend on units of its own graph only");
-        }
+        if (d.get() == nullptr || d->core_ != this) [[unlikely]] return false;
         auto* e = new graph_edge;
         e->dependant = &node;
         e->dependency = d.get();
@@ -76,7 +73,7 @@ failure graph_core::prepare(graph_node& node, std::span<const node_ref> dependen
         *end = e;
         end = &e->next_in;
     }
-    return {};
+    return true;
 }
 
 void graph_core::refuse(graph_node& node, failure why) {
@@ -88,13 +85,24 @@ void graph_core::refuse(graph_node& node, failure why) {
     if (node.tell_) node.on_decided();
 }
 
-// What was posted may be the last thing that the graph waited for: it must not go before the poster has left.
-void graph_core::post(graph_event& oldest, graph_event& newest) noexcept {
-    posting_.fetch_add(1, std::memory_order_relaxed);
+// True: the inbox was empty, so nobody is on the way to it yet.
+bool graph_core::push(graph_event& oldest, graph_event& newest) noexcept {
     graph_event* old = inbox_.load(std::memory_order_relaxed);
     do oldest.next_event = old;
     while (!inbox_.compare_exchange_weak(old, &newest, std::memory_order_acq_rel, std::memory_order_relaxed));
-    if (old == nullptr) kick();  // else somebody is on the way
+    return old == nullptr;
+}
+
+// What was posted may be the last thing that the graph waited for: it must not go before the poster has left.
+void graph_core::post(graph_event& oldest, graph_event& newest) noexcept {
+    posting_.fetch_add(1, std::memory_order_relaxed);
+    if (push(oldest, newest)) kick();
+    posting_.fetch_sub(1, std::memory_order_release);
+}
+
+void graph_core::hand_over(graph_event& oldest, graph_event& newest) noexcept {
+    posting_.fetch_add(1, std::memory_order_relaxed);
+    if (push(oldest, newest)) alarm_->ring_by(ns{0});
     posting_.fetch_sub(1, std::memory_order_release);
 }
 
@@ -137,8 +145,14 @@ void graph_core::absorb() {
                 break;
             }
             case graph_event::what::end: fsm_.end(static_cast<graph_node&>(event), now); break;
-            case graph_event::what::suspend: fsm_.suspend(static_cast<graph_node&>(event), now); break;
             case graph_event::what::wake: fsm_.wake(*static_cast<wake_event&>(event).node); break;
+            case graph_event::what::cancel: {
+                auto& c = static_cast<cancel_event&>(event);
+                fsm_.cancel(*c.node, now);
+                fsm_.effects().released.push_back(c.node);
+                delete &c;
+                break;
+            }
             case graph_event::what::look:
                 look_posted_.exchange(false, std::memory_order_acq_rel);  // sees what its poster wrote
                 holding_ = true;
@@ -148,11 +162,13 @@ void graph_core::absorb() {
 }
 
 void graph_core::leave(turn& t) {
-    std::swap(t.effects, fsm_.effects());
+    fsm_.effects().move_to(t.effects);
     if (!t.effects.decided.empty()) {
         decided_.fetch_add(t.effects.decided.size(), std::memory_order_relaxed);
         telling_.fetch_add(1);
     }
+    if (!t.effects.remote.empty()) outside_activity_.fetch_add(static_cast<int>(t.effects.remote.size()));
+    for (graph_node* n : t.effects.awaited) n->on_awaited();
     if (t.effects.notify) idle_.store(fsm_.idle(), std::memory_order_release);
     if (fsm_.can_take()) start_runners(t);
     if (holding_) watch_holders(t);
@@ -163,8 +179,13 @@ void graph_core::leave(turn& t) {
 
 // A waiter is before its look at the state or in its wait, never between them.
 void graph_core::notify() {
-    lock_guard hold(wait_m_);
-    changed_.notify_all();
+    std::vector<std::function<void()>> call;
+    {
+        lock_guard hold(wait_m_);
+        changed_.notify_all();
+        if (all_told()) call.swap(at_idle_);
+    }
+    for (auto& f : call) f();
 }
 
 void graph_core::carry_out(turn& t) {
@@ -180,27 +201,42 @@ void graph_core::carry_out(turn& t) {
     }
     for (graph_node* n : t.effects.decided) {
         if (n->tell_) n->on_decided();
-        graph_node::release(n);
     }
     if (!t.effects.decided.empty() && telling_.fetch_sub(1) == 1 && idle_.load()) notify();
-    for (graph_node* n : t.effects.released) graph_node::release(n);
+    if (t.on_alarm) {
+        t.dropped.insert(t.dropped.end(), t.effects.decided.begin(), t.effects.decided.end());
+        t.dropped.insert(t.dropped.end(), t.effects.released.begin(), t.effects.released.end());
+    } else {
+        for (graph_node* n : t.effects.decided) graph_node::release(n);
+        for (graph_node* n : t.effects.released) graph_node::release(n);
+        if (t.alarm != net::alarm::never) alarm_->ring_by(t.alarm);
+    }
     t.effects.clear();
-    if (t.alarm != net::alarm::never) alarm_->ring_by(t.alarm);
     carrying_out = outer;
 }
 
+// What is due comes first; memory is given back when nothing is. Sleepers that follow each other closely wake together: a
+// ring for each of them would be all that the I/O thread does.
 ns graph_core::ring(ns now) {
+    constexpr ns closest{20'000};
+    constexpr std::size_t most_dropped = 16 * 1024;
     turn t;
-    enter();
-    fsm_.expire(now);
-    if (now >= stall_check_) {
-        stall_check_ = ns::max();
-        if (takes_seen_ == takes_) t.more = std::max<std::size_t>(busy_, 1);
-        takes_seen_ = takes_;
+    t.on_alarm = true;
+    for (;; now = monotonic_now()) {
+        enter();
+        fsm_.expire(now);
+        if (now >= stall_check_) {
+            stall_check_ = ns::max();
+            const bool stuck = takes_seen_ == takes_ && entering_.load(std::memory_order_relaxed) == 0;
+            if (stuck) t.more = std::max<std::size_t>(busy_, 1);
+            takes_seen_ = takes_;
+        }
+        leave(t);
+        kick();
+        if (t.alarm > monotonic_now() || t.dropped.size() > most_dropped) break;
     }
-    leave(t);
-    kick();
-    return net::alarm::never;  // leave() has asked
+    t.drop();
+    return t.alarm == net::alarm::never ? t.alarm : std::max(t.alarm, now + closest);
 }
 
 }  // namespace headrace::batch

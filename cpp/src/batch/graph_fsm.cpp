@@ -19,7 +19,17 @@ void graph_effects::clear() noexcept {
     released.clear();
     remote.clear();
     abandoned.clear();
+    awaited.clear();
     notify = false;
+}
+
+void graph_effects::move_to(graph_effects& empty) noexcept {
+    if (!decided.empty()) decided.swap(empty.decided);
+    if (!released.empty()) released.swap(empty.released);
+    if (!remote.empty()) remote.swap(empty.remote);
+    if (!abandoned.empty()) abandoned.swap(empty.abandoned);
+    if (!awaited.empty()) awaited.swap(empty.awaited);
+    empty.notify = std::exchange(notify, false);
 }
 
 // The shell has cancelled what was undecided and waited; only the history is left.
@@ -113,10 +123,6 @@ void graph_fsm::make_ready(graph_node& n) {
         return;
     }
     ++active_;
-    if (n.remote_ && n.begun_) {  // its event loop runs it on by itself
-        n.phase_ = unit_phase::running;
-        return;
-    }
     n.phase_ = unit_phase::ready;
     auto& lists = n.remote_ ? remote_lists_ : ready_lists_;
     lists[n.priority_].push(n);
@@ -150,6 +156,7 @@ void graph_fsm::start_remotes() {
     while (remote_bits_ != 0 && room()) {
         graph_node* n = pop_highest(remote_lists_, remote_bits_);
         ++running_;
+        --active_;
         n->phase_ = unit_phase::running;
         n->begun_ = true;
         ++bodies_;
@@ -158,7 +165,7 @@ void graph_fsm::start_remotes() {
 }
 
 void graph_fsm::end(graph_node& n, ns now) {
-    if (n.phase_ == unit_phase::running) --active_;
+    if (!n.remote_) --active_;
     --running_;
     --bodies_;
     n.phase_ = unit_phase::over;
@@ -173,7 +180,7 @@ void graph_fsm::end(graph_node& n, ns now) {
 
 void graph_fsm::suspend(graph_node& n, ns now) {
     --active_;
-    if (!n.remote_) --running_;
+    --running_;
     n.phase_ = unit_phase::suspended;
     graph_wait& wait = *n.wait_;
     if (n.decided()) {

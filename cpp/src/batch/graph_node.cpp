@@ -13,10 +13,9 @@ graph_node::~graph_node() {
 }
 
 // A node may hold the last reference to another one, and so on for a million of them: a loop, not a recursion.
-void graph_node::release(graph_node* node) noexcept {
-    if (node->refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    thread_local timer_node* dead = nullptr;
-    thread_local bool deleting = false;
+void graph_node::release_last(graph_node* node) noexcept {
+    [[gnu::tls_model("initial-exec")]] thread_local timer_node* dead = nullptr;
+    [[gnu::tls_model("initial-exec")]] thread_local bool deleting = false;
     node->next = dead;
     dead = node;
     if (deleting) return;
@@ -24,7 +23,7 @@ void graph_node::release(graph_node* node) noexcept {
     while (dead != nullptr) {
         auto* const next = static_cast<graph_node*>(dead);
         dead = dead->next;
-        delete next;
+        next->dispose();
     }
     deleting = false;
 }

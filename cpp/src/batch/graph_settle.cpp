@@ -88,18 +88,27 @@ void graph_fsm::follow(graph_edge& e, const graph_node& from, ns now) {
     if (d == nullptr) delete &e;
     if (d == nullptr || d->decided()) return;
     --d->pending_;
-    if (d->phase_ == unit_phase::suspended) {
-        if (d->in_ == &e) {  // a body may wait for a million units, one after the other
-            d->in_ = e.next_in;
-            effects_.released.push_back(e.dependency);
-            delete &e;
+    if (d->phase_ == unit_phase::suspended || d->phase_ == unit_phase::running) {
+        forget_wait(*d, e);
+        if (d->phase_ == unit_phase::running) {
+            effects_.awaited.push_back(d);
+        } else if (d->pending_ == 0) {
+            make_ready(*d);
         }
-        if (d->pending_ == 0) make_ready(*d);
     } else if (from.state() != unit_state::done) {
         decide(*d, from.state(), from.cause_);
     } else if (d->pending_ == 0) {
         start(*d, now);
     }
+}
+
+// A body may wait for a million units, one after the other: what it has waited for is not kept.
+void graph_fsm::forget_wait(graph_node& waiter, graph_edge& e) {
+    graph_edge** at = &waiter.in_;
+    while (*at != &e) at = &(*at)->next_in;
+    *at = e.next_in;
+    effects_.released.push_back(e.dependency);
+    delete &e;
 }
 
 void graph_fsm::drop_dependencies(graph_node& n) {

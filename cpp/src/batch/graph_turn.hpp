@@ -32,9 +32,16 @@ struct graph_core::turn {
     graph_effects effects;
     runner* start = nullptr;  // a chain
     std::vector<flushable*> flush;
+    bool on_alarm = false;             // ring() sets the alarm, and calls drop()
+    std::vector<graph_node*> dropped;  // references that ring() gives up
     bool quiescent = false;
     std::size_t more = 0;  // runners to start because nothing moves
     ns alarm = ns::max();
+
+    void drop() noexcept {
+        for (graph_node* n : dropped) graph_node::release(n);
+        dropped.clear();
+    }
 };
 
 }  // namespace headrace::batch

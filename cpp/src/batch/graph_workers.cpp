@@ -1,4 +1,6 @@
 // How a graph uses the pool: runners that take one unit after the other, and more of them while nothing moves.
+#include <headrace/base/parker.hpp>
+
 #include "graph_turn.hpp"
 
 namespace headrace::batch {
@@ -6,8 +8,10 @@ namespace {
 
 // A runner gives its worker back to others after this many units.
 constexpr std::size_t units_per_run = 256;
+constexpr std::size_t units_per_scope = 4096;  // entering a scope may cost as much as many units
 // How long ready units wait for a worker to come back before the graph asks for another one.
 constexpr ns stall_limit{200'000};
+constexpr int scope_tries = 50;
 
 thread_local const graph_core* body_of = nullptr;  // a body of this graph runs further up on this stack
 
@@ -63,18 +67,33 @@ void graph_core::pool_refused(runner& r, const failure& why) {
     kick();
 }
 
+// With a scope, the lock is only taken without waiting while the scope is held; it is worth some tries to keep it.
+void graph_core::enter_from_body(bool& in_scope) {
+    for (int tries = 0; in_scope && tries < scope_tries; ++tries, spin_pause()) {
+        if (m_.try_lock()) return absorb();
+    }
+    if (std::exchange(in_scope, false)) options_.scope->leave();
+    enter();
+}
+
 void graph_core::work(runner& r) {
     const graph_core* const outer = std::exchange(body_of, this);
+    bool in_scope = false;
     turn t;
     enter();
-    for (std::size_t left = units_per_run;; --left) {
+    for (std::size_t left = options_.scope ? units_per_scope : units_per_run;; --left) {
         graph_node* const node = left != 0 ? fsm_.take() : nullptr;
         if (node == nullptr) break;
         ++takes_;
         leave(t);
         kick();
+        if (options_.scope && !std::exchange(in_scope, true)) {
+            entering_.fetch_add(1, std::memory_order_relaxed);
+            options_.scope->enter();
+            entering_.fetch_sub(1, std::memory_order_relaxed);
+        }
         const auto how = node->run();
-        enter();
+        enter_from_body(in_scope);
         if (how == graph_node::outcome::suspended) {
             fsm_.suspend(*node, monotonic_now());
         } else {
@@ -84,6 +103,7 @@ void graph_core::work(runner& r) {
     --busy_;
     spare_.push_back(&r);
     leave(t);  // starts a runner, this one perhaps, when there is more
+    if (in_scope) options_.scope->leave();
     kick();
     body_of = outer;
 }

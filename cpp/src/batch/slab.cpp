@@ -82,8 +82,17 @@ struct cutter {
     std::byte* end = nullptr;
     chunk* from = nullptr;
     std::uint32_t taken = 0;
+    // Blocks of one chunk that came back to this thread and are not yet counted out: they come in runs.
+    chunk* back = nullptr;
+    std::uint32_t returned = 0;
 
-    ~cutter() { finish(); }
+    ~cutter() {
+        count_out();
+        finish();
+    }
+    void count_out() noexcept {
+        if (back != nullptr) drop(std::exchange(back, nullptr), std::exchange(returned, 0));
+    }
     void finish() noexcept {
         if (from != nullptr) drop(std::exchange(from, nullptr), bias - taken);
         at = end = nullptr;
@@ -114,7 +123,12 @@ void* take(std::size_t bytes) {
 
 void give(void* block, std::size_t bytes) noexcept {
     if (bytes > largest) return ::operator delete(block);
-    drop(reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_bytes - 1)), 1);
+    auto* const c = reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_bytes - 1));
+    if (c != here.back) {
+        here.count_out();
+        here.back = c;
+    }
+    ++here.returned;
 }
 
 #endif

@@ -19,23 +19,23 @@ void graph_port::add(graph_node& node, unit_options& options) {
 
 // The reference that the node was made with is the handle's; the graph takes one of its own.
 void graph_port::add(graph_node& node, std::span<const node_ref> after) {
-    failure bad = core_->admit();
-    if (!bad && (bad = core_->prepare(node, after))) core_->unadmit();
-    if (bad) return core_->refuse(node, std::move(bad));
+    if (!core_->admit()) [[unlikely]] return core_->refuse(node, core_->why_not());
+    if (!core_->prepare(node, after)) [[unlikely]] {
+        core_->unadmit();
+        return core_->refuse(node, core_->foreign());
+    }
     node.retain_unshared();
     if (bulk_ == nullptr) return core_->post(node);
     node.next_event = std::exchange(bulk_->newest, &node);
     if (bulk_->oldest == nullptr) bulk_->oldest = &node;
-    if (++bulk_->size == bulk_list::most) bulk_->post(*core_);
-}
-
-void bulk_list::post(graph_core& core) noexcept {
-    if (newest != nullptr) core.post(*oldest, *newest);
-    *this = {};
+    if (++bulk_->size < bulk_list::most) return;
+    core_->hand_over(*bulk_->oldest, *bulk_->newest);
+    *bulk_ = {};
 }
 
 void graph_bulk::publish() noexcept {
-    list_.post(core());
+    if (list_.newest != nullptr) core().post(*list_.oldest, *list_.newest);
+    list_ = {};
 }
 
 task_graph::task_graph(task_graph_options options, std::shared_ptr<exec::thread_pool> pool,

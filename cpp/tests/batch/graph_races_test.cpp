@@ -34,11 +34,11 @@ private:
 node_ref add_counted(graph_core& core, told_counts& counts, std::span<const node_ref> after) {
     auto* n = new counted_node(counts);
     node_ref handle = node_ref::adopt(n);
-    if (const failure bad = core.admit()) {
-        core.refuse(*n, bad);
+    if (!core.admit()) {
+        core.refuse(*n, core.why_not());
     } else {
         n->retain_unshared();
-        EXPECT_FALSE(core.prepare(*n, after));
+        EXPECT_TRUE(core.prepare(*n, after));
         core.post(*n);
     }
     return handle;

@@ -10,8 +10,9 @@
 // nothing else waits for any more: one that had dependants of which none is undecided, repeatedly. A dependency that some
 // other undecided unit needs goes on. Holding a reference to a unit is not waiting for it.
 //
-// The graph is quiescent when no unit is ready or running: all that are undecided wait for dependencies, for timers, for
-// other units or for something outside. Timers do not count as running: see task_graph.hpp.
+// The graph is quiescent when no unit is ready or on a worker: all that are undecided wait for dependencies, for timers, for
+// other units or for something outside. Timers do not count as running: see task_graph.hpp. What an event loop runs is the
+// shell's to count.
 // Threads:  one at a time; the shell's lock.
 // Lifetime: nodes are counted; effects hand on the graph's references.
 // Errors:   depend() and a suspension refuse a cycle with errc::invalid_argument and the cycle's names.
@@ -42,12 +43,15 @@ struct graph_effects {
     std::vector<graph_node*> released;   ///< references to drop
     std::vector<graph_node*> remote;     ///< start_remote()
     std::vector<graph_node*> abandoned;  ///< on_abandoned(), then release
+    std::vector<graph_node*> awaited;    ///< on_awaited(), still under the lock
     bool notify = false;                 ///< somebody may be blocked on what was decided
 
     bool empty() const noexcept {
-        return decided.empty() && released.empty() && remote.empty() && abandoned.empty() && !notify;
+        return decided.empty() && released.empty() && remote.empty() && abandoned.empty() && awaited.empty() && !notify;
     }
     void clear() noexcept;
+    /// Moves what is here to `empty`, whose memory is used from now on.
+    void move_to(graph_effects& empty) noexcept;
 };
 
 class graph_fsm {
@@ -71,6 +75,8 @@ public:
     void end(graph_node& node, ns now);
     /// The body waits for *wait_.
     void suspend(graph_node& node, ns now);
+    /// A body that goes on running on its event loop, or blocks its worker, waits for `other` from now on. Refuses a cycle.
+    failure await_while_running(graph_node& waiter, graph_node& other) { return wait_for(waiter, other); }
     /// What a body waits for outside has come. It may come before the suspension, once.
     void wake(graph_node& node);
     /// The timers that are due.
@@ -82,6 +88,7 @@ public:
     void cancel_all(ns now);
 
     bool quiescent() const noexcept { return active_ == 0; }
+    std::size_t active() const noexcept { return active_; }
     /// Nothing undecided, and no body of a cancelled unit alive.
     bool idle() const noexcept { return counts_.undecided == 0 && bodies_ == 0; }
     graph_counts counts() const noexcept;
@@ -115,6 +122,7 @@ private:
     void settle(ns now);
     void follow(graph_edge& edge, const graph_node& from, ns now);
     void link(graph_edge& edge) noexcept;
+    void forget_wait(graph_node& waiter, graph_edge& edge);
     void drop_dependencies(graph_node& node);
     void remember(graph_node& node);
     void cancel_unneeded(graph_node* cause, ns now);
@@ -133,7 +141,7 @@ private:
     graph_effects effects_;
     graph_counts counts_;
     std::size_t max_running_, max_history_;
-    std::size_t active_ = 0;   // ready or running
+    std::size_t active_ = 0;   // ready or on a worker
     std::size_t ready_ = 0;    // in ready_lists_, for a worker
     std::size_t running_ = 0;  // on a worker, or with an event loop from its start to its end
     std::size_t bodies_ = 0;   // begun and not over

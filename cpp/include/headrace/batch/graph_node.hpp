@@ -53,13 +53,16 @@ struct unit_error : slab::allocated {
 
 /// Something that happened to a unit, on its way to the graph. One event is in one place at a time.
 struct graph_event {
-    enum class what : std::uint8_t { add, end, suspend, wake, look };
+    enum class what : std::uint8_t { add, end, wake, cancel, look };
     graph_event* next_event = nullptr;
     what kind = what::add;
 };
-/// Those that a unit has of its own are part of it; a wake comes from outside.
+/// The unit's own (add, end) is part of it; a wake or a cancel comes from outside.
 struct wake_event : graph_event {
     graph_node* node = nullptr;
+};
+struct cancel_event : graph_event, slab::allocated {
+    graph_node* node = nullptr;  ///< counted
 };
 
 /// What a body that suspends waits for. Lives in the body until it runs on.
@@ -98,7 +101,13 @@ public:
     }
 
     void retain() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
-    static void release(graph_node* node) noexcept;
+    static void release(graph_node* node) noexcept {
+        // Who holds the only reference needs no exchange with others: nobody could make a second one.
+        if (node->refs_.load(std::memory_order_acquire) == 1 ||
+            node->refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            release_last(node);
+        }
+    }
 
     /// For a graph that takes it: a second reference, before anybody else can know it.
     void retain_unshared() noexcept { refs_.store(2, std::memory_order_relaxed); }
@@ -111,8 +120,13 @@ protected:
     virtual void on_decided() noexcept {}
     /// The unit was cancelled while it waits for something outside, which should hurry to wake it.
     virtual void on_abandoned() noexcept {}
-    /// The node was handed over instead of queued for a worker (`remote_`). Must lead to one end or suspend event.
+    /// The node was handed over instead of queued for a worker (`remote_`). Must lead to one graph_core::post_end(). The graph
+    /// counts it as outside activity (graph_core::add_activity) until its body has taken that over.
     virtual void start_remote() noexcept {}
+    /// A unit that the running body awaits (graph_core::await_unit) was decided. Under the graph's lock: a few instructions.
+    virtual void on_awaited() noexcept {}
+    /// The last reference is gone.
+    virtual void dispose() noexcept { delete this; }
     /// Before an end: what went wrong.
     void fail(failure why, std::exception_ptr thrown = nullptr);
 
@@ -125,6 +139,7 @@ protected:
     std::uint8_t priority_ = 0;  // larger runs first, below `priorities`
 
 private:
+    static void release_last(graph_node* node) noexcept;
     friend class graph_fsm;
     friend class graph_core;
     friend class graph_port;

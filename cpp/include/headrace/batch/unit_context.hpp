@@ -20,8 +20,6 @@ struct bulk_list {
     graph_event* newest = nullptr;
     graph_event* oldest = nullptr;
     std::size_t size = 0;
-
-    void post(graph_core& core) noexcept;
 };
 
 class unit_context;
