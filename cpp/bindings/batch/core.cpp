@@ -94,19 +94,19 @@ batch_core::batch_core(py::object function, bool is_async, const py::dict& setti
     std::shared_ptr<batch::batch_function> work;
     if (py::isinstance<native_function>(function_)) work = native_ = function_.cast<std::shared_ptr<native_function>>();
     if (work == nullptr && !is_async_) work = std::make_shared<python_function>(*this, function_.ptr());
-    if (work != nullptr) engine_ = std::make_unique<batch::engine>(options_, std::move(work));
+    if (work != nullptr) engine_ = graph_engine(options_, std::move(work));
     alive.push_back(this);
 }
 
 batch_core::~batch_core() {
     std::erase(alive, this);
     for (auto& lane : lanes_) lane->leave_core();
-    if (process_ != bridge::this_process()) static_cast<void>(engine_.release());  // its threads stayed with the parent
+    if (process_ != bridge::this_process()) engine_.leak();  // its threads stayed with the parent
 }
 
 template <class F>
 void batch_core::each_engine(F&& f) const {
-    if (engine_ != nullptr) f(*engine_);
+    if (engine_.engine != nullptr) f(*engine_.engine);
     for (const auto& lane : lanes_) f(lane->engine());
 }
 
@@ -164,6 +164,10 @@ request* batch_core::prepare(PyObject* argument, const call_options& call, bool&
     }
     if (call.timeout != ns::max()) r->deadline = monotonic_now() + call.timeout;
     r->priority = call.priority;
+    if (!decided) {
+        r->hold = unit_hold::begin();
+        r->held = static_cast<bool>(r->hold);
+    }
     return r;
 }
 
@@ -221,7 +225,7 @@ bool batch_core::enter(request* first, request* last, PyObject* loop, ns timeout
 // A thread waits here for room, and looks after signals; nothing is reserved for it, so the limit may be passed by as many
 // items as there are threads.
 bool batch_core::enter_from_thread(request* first, ns timeout) {
-    auto& engine = *engine_;
+    auto& engine = *engine_.engine;
     if (options_.on_full == full_policy::wait && !engine.has_room()) {
         try {
             if (!wait_for(timeout, [&](ns slice) { return engine.wait_room(slice); }))
@@ -231,7 +235,7 @@ bool batch_core::enter_from_thread(request* first, ns timeout) {
             return false;
         }
     }
-    submit_to(engine, first);
+    submit_to(engine_, first);
     return true;
 }
 
@@ -239,6 +243,7 @@ namespace {
 
 // Not yet submitted, and decided: by a cancel between the call and the end of the turn, or because there is nowhere to go.
 void finish_unsubmitted(request& r) noexcept {
+    r.hold.delivered();
     auto* all = r.joined();
     if (all == nullptr) {
         bridge::pending_result::finish(r);
@@ -249,7 +254,8 @@ void finish_unsubmitted(request& r) noexcept {
 
 }  // namespace
 
-void batch_core::submit_to(batch::engine& engine, request* first) noexcept {
+void batch_core::submit_to(const graph_engine& to, request* first) noexcept {
+    holds_on_the_way holds;
     batch::item* wanted = nullptr;
     batch::item** end = &wanted;
     for (batch::item* it = first; it != nullptr;) {
@@ -260,22 +266,25 @@ void batch_core::submit_to(batch::engine& engine, request* first) noexcept {
             finish_unsubmitted(r);
             continue;
         }
-        r.engine = &engine;
+        r.engine = to.engine.get();
+        holds.take(r.hold);
         *end = &r;
         end = &r.next_item();
     }
     *end = nullptr;
-    if (wanted != nullptr) engine.submit_chain(*wanted);
+    if (wanted == nullptr) return;
+    to.engine->submit_chain(*wanted);
+    holds.entered(to.flush);
 }
 
 void batch_core::flush_tick(PyObject* loop, request* first) noexcept {
     if (first == nullptr) return;
     if (!is_async_) {
-        submit_to(*engine_, first);
+        submit_to(engine_, first);
         return;
     }
     if (auto* lane = lane_of(loop)) {
-        lane->inside_engine([&](batch::engine& e) { submit_to(e, first); });
+        lane->inside_engine([&] { submit_to(lane->place(), first); });
         return;
     }
     // The loop refused to be told of completions: nothing can run on it.
@@ -364,14 +373,14 @@ PyObject* batch_core::close(bool cancel_waiting) {
     if (process_ != bridge::this_process()) return refuse() ? nullptr : nullptr;
     closed_.store(true);
     std::vector<std::shared_ptr<loop_lane>> lanes = lanes_;
-    const std::size_t engines = lanes.size() + (engine_ != nullptr ? 1 : 0);
+    const std::size_t engines = lanes.size() + (engine_.engine != nullptr ? 1 : 0);
     auto* done = new closing(engines == 0 ? 1 : engines);
     PyObject* future = bridge::make_future(done);
     if (future == nullptr) return nullptr;
     const auto mode = cancel_waiting ? stop_mode::cancel : stop_mode::drain;
     const auto stopped = [done] { done->one_has_stopped(); };
     if (engines == 0) done->one_has_stopped();
-    if (engine_ != nullptr) engine_->shutdown(mode, stopped);
+    if (engine_.engine != nullptr) engine_.engine->shutdown(mode, stopped);
     for (auto& lane : lanes) lane->shutdown(mode, stopped);
     return future;
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "graph_engine.hpp"
 #include "keys.hpp"
 #include "request.hpp"
 
@@ -83,7 +84,7 @@ private:
     bool give_weight(request& r);
     bool refuse() const;
     bool enter(request* first, request* last, PyObject* loop, ns timeout);
-    void submit_to(batch::engine& engine, request* first) noexcept;
+    void submit_to(const graph_engine& to, request* first) noexcept;
     bool enter_from_thread(request* first, ns timeout);
     loop_lane* lane_of(PyObject* loop);
     template <class F>
@@ -96,7 +97,7 @@ private:
     bool dedupe_ = false;
     bool is_async_ = false;
     std::shared_ptr<native_function> native_;
-    std::unique_ptr<batch::engine> engine_;          // null for an async function
+    graph_engine engine_;                            // empty for an async function
     std::vector<std::shared_ptr<loop_lane>> lanes_;  // of an async function, by loop
     batch::batch_stats past_;                        // of lanes whose loop is gone
     key_names keys_;

@@ -107,7 +107,7 @@ private:
 
 std::shared_ptr<loop_lane> loop_lane::make(batch_core& core, PyObject* loop) {
     std::shared_ptr<loop_lane> lane(new loop_lane(core, loop));
-    lane->engine_ = std::make_unique<batch::engine>(core.options(), std::make_shared<function>(lane));
+    lane->engine_ = graph_engine(core.options(), std::make_shared<function>(lane));
     return lane->hang_bell() ? lane : nullptr;
 }
 
@@ -149,7 +149,7 @@ void loop_lane::silence() noexcept {
 }
 
 void loop_lane::shutdown(stop_mode mode, std::function<void()> stopped) {
-    engine_->shutdown(mode, std::move(stopped));
+    engine().shutdown(mode, std::move(stopped));
 }
 
 void loop_lane::start(batch::batch_handle&& handle) {
@@ -214,7 +214,7 @@ void loop_lane::begin(batch::batch_handle&& handle) {
 }
 
 void loop_lane::settle(batch::batch_handle&& handle, bool good) {
-    inside_engine([&](batch::engine&) {
+    inside_engine([&] {
         if (good) {
             handle.complete();
             return;
@@ -238,7 +238,7 @@ void loop_lane::loop_is_gone() noexcept {
         if (bell_ != nullptr) bridge::pending_result::finish(*std::exchange(bell_, nullptr));
         some.swap(far_);
     }
-    engine_->shutdown(stop_mode::cancel);
+    engine().shutdown(stop_mode::cancel);
     if (core_ != nullptr) core_->forget(*this);
 }
 

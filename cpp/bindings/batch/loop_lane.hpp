@@ -26,13 +26,14 @@ public:
     ~loop_lane();
 
     bool serves(PyObject* loop) const noexcept { return loop_ == loop; }
-    batch::engine& engine() noexcept { return *engine_; }
+    batch::engine& engine() noexcept { return *engine_.engine; }
+    const graph_engine& place() const noexcept { return engine_; }
 
-    /// Calls f(engine) on the loop's thread; batches that form are started when it returns.
+    /// Calls f() on the loop's thread; batches that form are started when it returns.
     template <class F>
     void inside_engine(F&& f) {
         auto* const outer = std::exchange(inside, this);
-        f(*engine_);
+        f();
         inside = outer;
         run_ready();
     }
@@ -62,7 +63,7 @@ private:
 
     batch_core* core_;  // null when it is gone; with the GIL
     PyObject* loop_;    // compared, never used
-    std::unique_ptr<batch::engine> engine_;
+    graph_engine engine_;
     std::vector<batch::batch_handle> ready_;  // the loop's thread, like the next one
     bool starting_ = false;
     mutex mutex_;

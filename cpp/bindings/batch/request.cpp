@@ -26,6 +26,7 @@ public:
             auto& r = static_cast<request&>(*it);
             it = it->next;
             ++(r.error() || r.has_failed() ? failed : completed);
+            r.hold.delivered();
             // Decided early (cancelled, late): its batch may still read it, and lets go in recycle().
             if (r.state() != batch::item_state::done) {
                 r.keep();

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "../bridge/completion.hpp"
+#include "../graph/current.hpp"
 
 namespace headrace::bindings {
 
@@ -56,6 +57,9 @@ public:
 
     /// Where it was submitted; null until then.
     batch::engine* engine = nullptr;
+
+    /// Of the unit of a graph that made the call; empty elsewhere.
+    unit_hold hold;
 
     /// Equal keys share one call. The core's; null: no key.
     interned_key* name = nullptr;

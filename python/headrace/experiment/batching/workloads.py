@@ -308,7 +308,7 @@ class Deps:
 
         def grow(level: int) -> Any:
             below = [grow(level - 1) for _ in range(self.case.branches)] if level else []
-            return graph.submit(unit, deps=below, after=self.case.unit_s)
+            return graph.submit(unit, deps=below, delay_s=self.case.unit_s)
 
         await grow(self.case.levels)
         return ran
