@@ -1,7 +1,7 @@
-"""Makes the stored run that mq.ipynb reads: ``python notebooks/regenerate.py``, about half a minute.
+"""Makes the stored runs that the notebooks read: ``python notebooks/regenerate.py [NAME ...]``, a minute for all.
 
-It runs two shapes, three times each, on a private Redis, and keeps what the notebook needs: no segments, no exports,
-and nothing that names the machine's owner.
+NAME is that of a spec beside this file, without its ending. It keeps what the notebooks need: no exports, of the
+segments only histograms, and nothing that names the machine's owner.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from pathlib import Path
 import headrace
 
 HERE = Path(__file__).parent
-SPEC = HERE / "mq-shapes.toml"
+SPECS = ("mq-shapes", "batching-steps")
 KEPT = ("samples.parquet", "series.parquet", "summary.csv", "summary.json")
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        run = headrace.experiment.run(SPEC, out=folder)
-        if run.exit_code != 0 or run.path is None:
-            sys.stderr.write(f"not stored, because the run is {run.verdict}: {'; '.join(run.reasons)}\n")
-            return run.exit_code
-        store(run.path, HERE / "data" / "mq-shapes")
+    for name in sys.argv[1:] or SPECS:
+        with tempfile.TemporaryDirectory() as folder:
+            run = headrace.experiment.run(HERE / f"{name}.toml", out=folder)
+            if run.exit_code != 0 or run.path is None:
+                sys.stderr.write(f"not stored, because the run is {run.verdict}: {'; '.join(run.reasons)}\n")
+                return run.exit_code
+            store(run.path, HERE / "data" / name)
     return 0
 
 
@@ -35,11 +36,15 @@ def store(source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     for name in KEPT:
         shutil.copy(source / name, target / name)
+    for histogram in source.glob("segments/*/*.hist"):
+        kept = target / histogram.relative_to(source)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(histogram, kept)
     document = json.loads((source / "run.json").read_text(encoding="utf-8"))
     document["process"] = {}
     document["machine"]["host"] = None
     document["machine"]["kernel"] = document["machine"]["kernel"].split("-")[0]
-    document["command"] = ["headrace", "run", f"notebooks/{SPEC.name}"]
+    document["command"] = ["headrace", "run", f"notebooks/{target.name}.toml"]
     document["server"] = _without_paths(document["server"] or {})
     for case in document["cases"]:
         case["facts"].get("extra", {}).pop("server", None)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from headrace import experiment, results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,3 +52,19 @@ def test_a_load_in_steps_is_drawn(tmp_path):
     assert "Calls at one time" in text
     assert "Load" in text
     assert json.loads((done.path / "run.json").read_text())["spec"]["experiment"]["part"] == "batching"
+
+
+@pytest.mark.broker
+def test_the_quickstart_gathers_and_finds_every_record(tmp_path):
+    done = experiment.run(ROOT / "experiments/batching/quickstart.toml", out=tmp_path, progress=False)
+    assert done.verdict == "valid", done.reasons
+    alone, gathered = (case.summary for case in done.cases)
+    assert alone["done"] == gathered["done"] == 30_000
+    assert gathered["batches"] < gathered["items"] / 4
+
+
+def test_a_limit_is_kept_as_the_downstream_counts_it(tmp_path):
+    case = {"workload": "limited", "items": 2000, "callers": 100, "rate_limit": 100.0, "max_batch_size": 50}
+    done = run(tmp_path, case)
+    assert done.verdict == "valid", done.reasons
+    assert done.cases[0].summary["violations"] == 0
