@@ -1,0 +1,3 @@
+module deps_go
+
+go 1.18
