@@ -128,7 +128,9 @@ settings parse(int argc, char** argv) {
         } else if (arg == "--only" && i + 1 < argc) {
             s.only = argv[++i];
         } else {
-            std::fprintf(stderr, "usage: graph_bench [--json] [--rounds N] [--layers L] [--fan N] [--sleep-us T] [--only VARIANT]\n");
+            std::fprintf(
+                stderr,
+                "usage: graph_bench [--json] [--rounds N] [--layers L] [--fan N] [--sleep-us T] [--only VARIANT]\n");
             std::exit(arg == "--help" ? 0 : 2);
         }
     }

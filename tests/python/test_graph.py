@@ -27,7 +27,10 @@ def test_a_node_as_argument_is_a_dependency_and_its_result() -> None:
     assert isinstance(six, Node)
     assert (two.result(), three.result(), six.result(), total.result()) == (2, 3, 6, 11)
     assert pair.result() == (2, "x")
-    assert six.done() and not six.cancelled() and six.exception() is None and six.state == "done"
+    assert six.done()
+    assert not six.cancelled()
+    assert six.exception() is None
+    assert six.state == "done"
 
 
 def test_deps_order_without_passing_results() -> None:
@@ -51,7 +54,8 @@ def test_a_diamond_runs_each_unit_once() -> None:
         sides = [g.submit(unit, i, top) for i in range(1, 51)]
         g.submit(unit, 51, sides)
     assert sorted(ran) == list(range(52))
-    assert ran[0] == 0 and ran[-1] == 51
+    assert ran[0] == 0
+    assert ran[-1] == 51
 
 
 def test_failure_reaches_dependants_with_its_cause_and_nobody_else() -> None:
@@ -84,7 +88,9 @@ def test_cancel_takes_the_subtree_and_leaves_the_rest() -> None:
     assert g.cancel(slow)
     assert not g.cancel(slow)
     assert g.wait(30)
-    assert slow.cancelled() and below.cancelled() and deepest.cancelled()
+    assert slow.cancelled()
+    assert below.cancelled()
+    assert deepest.cancelled()
     with pytest.raises(errors.Cancelled):
         deepest.result()
     assert other.result() == 1
@@ -97,7 +103,8 @@ def test_cancel_of_a_node_gives_up_dependencies_that_nothing_else_needs() -> Non
     also = g.submit(lambda _: "kept", shared)
     assert needs.cancel()
     assert also.result(30) == "kept"
-    assert mine.cancelled() and not shared.cancelled()
+    assert mine.cancelled()
+    assert not shared.cancelled()
 
 
 def test_cycles_are_refused_and_named() -> None:
@@ -211,11 +218,17 @@ def test_a_closed_graph_finishes_what_it_has_and_takes_no_more() -> None:
 
 
 def test_leaving_with_an_error_cancels() -> None:
-    node = None
-    with pytest.raises(KeyError), Graph() as g:
-        node = g.sleep(60)
-        raise KeyError("x")
-    assert node is not None and node.cancelled()
+    nodes: list[Node[None]] = []
+
+    def leave() -> None:
+        with Graph() as g:
+            nodes.append(g.sleep(60))
+            raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        leave()
+    (node,) = nodes
+    assert node.cancelled()
 
 
 def test_result_has_a_timeout_and_the_node_goes_on() -> None:
@@ -326,15 +339,19 @@ def test_it_shows_itself() -> None:
     later = g.sleep(60, name="pause", deps=[user])
     page = g.submit(lambda *_: None, user, later, name='pa"ge')
     nodes = {n.name: n for n in g.nodes()}
-    assert nodes["user"].state == "done" and nodes["user"].kind == "call"
-    assert nodes["pause"].state == "sleeping" and nodes["pause"].kind == "sleep"
+    assert nodes["user"].state == "done"
+    assert nodes["user"].kind == "call"
+    assert nodes["pause"].state == "sleeping"
+    assert nodes["pause"].kind == "sleep"
     assert nodes['pa"ge'].state == "waiting"
     assert nodes["pause"].id in nodes['pa"ge'].dependencies
     dot = g.to_dot()
-    assert dot.startswith('digraph "page"') and r"pa\"ge" in dot
+    assert dot.startswith('digraph "page"')
+    assert r"pa\"ge" in dot
     assert f"{later.id} -> {page.id};" in dot
     html = g._repr_html_()
-    assert "<table>" in html and "pa&quot;ge" in html
+    assert "<table>" in html
+    assert "pa&quot;ge" in html
     stats = g.stats()
     assert (stats.added, stats.done, stats.sleeping, stats.waiting) == (3, 1, 1, 1)
     assert "3 nodes, 2 undecided" in repr(g)

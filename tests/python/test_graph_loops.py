@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
@@ -283,10 +284,8 @@ def test_cancelled_calls_of_units_let_the_graph_go_on(run: Run) -> None:
         async def gives_up() -> str:
             call = load(1)
             call.cancel()
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await call
-            except asyncio.CancelledError:
-                pass
             return "went on"
 
         async def refused() -> str:

@@ -16,7 +16,8 @@ struct graph_engine {
 
     graph_engine() noexcept = default;
     graph_engine(const batch::batch_options& options, std::shared_ptr<batch::batch_function> function)
-        : engine(std::make_shared<batch::engine>(options, std::move(function))), flush(std::make_shared<link>(engine)) {}
+        : engine(std::make_shared<batch::engine>(options, std::move(function))),
+          flush(std::make_shared<link>(engine)) {}
 
     /// In a forked child: never destroyed.
     void leak() noexcept { static_cast<void>(new std::shared_ptr<batch::engine>(std::move(engine))); }

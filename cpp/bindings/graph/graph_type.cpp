@@ -83,8 +83,8 @@ bool is_async(PyObject* f) {
         return (reinterpret_cast<PyCodeObject*>(PyFunction_GetCode(f))->co_flags & CO_COROUTINE) != 0;
     }
     if (PyCFunction_Check(f) || PyType_Check(f)) return false;
-    PyObject* inner = PyObject_GetAttrString(
-        f, reinterpret_cast<PyObject*>(Py_TYPE(f)) == partial_type ? "func" : "__call__");
+    PyObject* inner =
+        PyObject_GetAttrString(f, reinterpret_cast<PyObject*>(Py_TYPE(f)) == partial_type ? "func" : "__call__");
     if (inner == nullptr) {
         PyErr_Clear();
         return false;
@@ -102,8 +102,9 @@ std::shared_ptr<loop_mail> mail_for(graph_state& s) {
     std::erase_if(s.mails, [](const auto& m) { return m->closed(); });
     if (loop == nullptr) {
         if (!s.mails.empty()) return s.mails.back();
-        PyErr_SetString(PyExc_RuntimeError,
-                        "there is no running event loop: an async function runs on the loop of the thread that submits it");
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "there is no running event loop: an async function runs on the loop of the thread that submits it");
         return nullptr;
     }
     for (const auto& m : s.mails) {
@@ -318,9 +319,8 @@ PyObject* wait(PyObject* self, PyObject* timeout) {
         PyErr_SetString(PyExc_RuntimeError, "a unit cannot wait for its whole graph");
         return nullptr;
     }
-    return guarded_call([&] {
-        return PyBool_FromLong(wait_for(to_ns(seconds), [&](ns slice) { return s->core->wait_idle(slice); }));
-    });
+    return guarded_call(
+        [&] { return PyBool_FromLong(wait_for(to_ns(seconds), [&](ns slice) { return s->core->wait_idle(slice); })); });
 }
 
 class idle_result final : public bridge::pending_result {
@@ -422,8 +422,8 @@ PyObject* nodes(PyObject* self, PyObject*) {
         {
             py::gil_scoped_release nogil;
             s->core->each_node([&](const batch::graph_node& n) {
-                node_row row{n.id(), std::string(n.name()), static_cast<const python_unit&>(n).what(), n.state(),
-                             batch::graph_fsm::phase(n), {}};
+                node_row row{n.id(),    std::string(n.name()),      static_cast<const python_unit&>(n).what(),
+                             n.state(), batch::graph_fsm::phase(n), {}};
                 batch::graph_fsm::each_dependency(
                     n, [&](const batch::graph_node& d) { row.dependencies.push_back(d.id()); });
                 rows.push_back(std::move(row));
@@ -512,8 +512,10 @@ PyMethodDef methods[] = {
      "submit($self, fn, /, *args, deps=(), delay_s=0.0, name=None, priority=0, **kwargs)\n--\n\n"
      "Call `fn(*args, **kwargs)` once everything that it depends on is done; a Node.\n\n"
      "Nodes among the arguments (also inside a list or tuple) are dependencies, and their results are passed in their\n"
-     "place; `deps` are dependencies without that. A plain function runs on a worker thread, an `async def` function on\n"
-     "the event loop of the thread that submits. `delay_s` seconds pass before, on a timer, without a thread. Ready units\n"
+     "place; `deps` are dependencies without that. A plain function runs on a worker thread, an `async def` function "
+     "on\n"
+     "the event loop of the thread that submits. `delay_s` seconds pass before, on a timer, without a thread. Ready "
+     "units\n"
      "of a higher `priority`, 0 to 7, go first. Raises Closed, QueueFull, Forked, InvalidArgument (a node of another\n"
      "graph), RuntimeError (async, and no loop)."},
     {"sleep", as_method(sleep), METH_FASTCALL | METH_KEYWORDS,
@@ -524,7 +526,8 @@ PyMethodDef methods[] = {
      "when that would close one."},
     {"cancel", cancel, METH_O,
      "cancel($self, node, /)\n--\n\n"
-     "Cancel a node, all that depend on it, and the dependencies that nothing else needs. False when it was decided.\n\n"
+     "Cancel a node, all that depend on it, and the dependencies that nothing else needs. False when it was "
+     "decided.\n\n"
      "A function that runs is not interrupted, its result is dropped; a coroutine is cancelled."},
     {"_wait", wait, METH_O, nullptr},
     {"_idle", idle, METH_NOARGS, nullptr},

@@ -200,7 +200,8 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
 PyMethodDef methods[] = {
     {"result", as_method(result), METH_FASTCALL | METH_KEYWORDS,
      "result($self, /, timeout=None)\n--\n\n"
-     "The function's result; in a thread, waits for it. Raises what the function raised, DependencyFailed when something\n"
+     "The function's result; in a thread, waits for it. Raises what the function raised, DependencyFailed when "
+     "something\n"
      "it depends on failed (that is the __cause__), Cancelled, TimeoutError after `timeout` seconds."},
     {"exception", as_method(exception), METH_FASTCALL | METH_KEYWORDS,
      "exception($self, /, timeout=None)\n--\n\nWhat result() would raise, or None."},
@@ -209,7 +210,8 @@ PyMethodDef methods[] = {
     {"cancel", as_method(cancel), METH_FASTCALL | METH_KEYWORDS,
      "cancel($self, /, msg=None)\n--\n\nGive it up, as Graph.cancel() does. False when it was decided."},
     {"add_done_callback", as_method(add_done_callback), METH_FASTCALL | METH_KEYWORDS,
-     "add_done_callback($self, fn, /, *, context=None)\n--\n\nCall `fn(future)` on the running loop when it is decided."},
+     "add_done_callback($self, fn, /, *, context=None)\n--\n\nCall `fn(future)` on the running loop when it is "
+     "decided."},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {nullptr, nullptr, 0, nullptr},
 };

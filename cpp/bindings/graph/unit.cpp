@@ -126,7 +126,9 @@ python_unit::python_unit(std::unique_ptr<call_plan> plan, std::shared_ptr<loop_m
     : pending_result(destruction::with_gil),
       plan_(std::move(plan)),
       mail_(std::move(mail)),
-      kind_(plan_ == nullptr ? kind::sleep : mail_ != nullptr ? kind::coroutine : kind::call),
+      kind_(plan_ == nullptr   ? kind::sleep
+            : mail_ != nullptr ? kind::coroutine
+                               : kind::call),
       active_(kind_ == kind::call ? activity::counted : activity::none) {
     keep();
     body_ = kind_ != kind::sleep;
@@ -156,7 +158,8 @@ batch::graph_node::outcome python_unit::run() noexcept {
     if (result != nullptr && PyCoro_CheckExact(result)) {
         Py_DECREF(result);
         result = nullptr;
-        PyErr_SetString(PyExc_TypeError, "the function of this unit returned a coroutine; submit the async function itself");
+        PyErr_SetString(PyExc_TypeError,
+                        "the function of this unit returned a coroutine; submit the async function itself");
     }
     if (result != nullptr) {
         value_ = result;

@@ -64,7 +64,7 @@ public:
     void end_with_error() noexcept;  ///< the one that is set
     void end_with(failure why) noexcept;
     bool ended() const noexcept { return ended_; }
-    PyObject* task = nullptr;         ///< what runs it, owned
+    PyObject* task = nullptr;          ///< what runs it, owned
     python_unit* next_mail = nullptr;  ///< the mail's
 
     // What counts for quiescence: whether it could still join a batch. Any thread.

@@ -104,7 +104,8 @@ PyObject* throw_in(PyObject* self, PyObject* args) {
 PyObject* close(PyObject* self, PyObject*) {
     PyObject* done = PyObject_CallMethod(of(self)->inner, "close", nullptr);
     if (!of(self)->unit->ended()) {
-        of(self)->unit->end_with(failure::of(errc::closed, "unit " + of(self)->unit->label() + " was closed by its event loop"));
+        of(self)->unit->end_with(
+            failure::of(errc::closed, "unit " + of(self)->unit->label() + " was closed by its event loop"));
     }
     return done;
 }

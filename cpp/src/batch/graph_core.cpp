@@ -65,7 +65,8 @@ bool graph_core::prepare(graph_node& node, std::span<const node_ref> dependencie
     node.kind = graph_event::what::add;
     graph_edge** end = &node.in_;
     for (const node_ref& d : dependencies) {
-        if (d.get() == nullptr || d->core_ != this) [[unlikely]] return false;
+        if (d.get() == nullptr || d->core_ != this) [[unlikely]]
+            return false;
         auto* e = new graph_edge;
         e->dependant = &node;
         e->dependency = d.get();

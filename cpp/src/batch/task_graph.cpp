@@ -19,7 +19,8 @@ void graph_port::add(graph_node& node, unit_options& options) {
 
 // The reference that the node was made with is the handle's; the graph takes one of its own.
 void graph_port::add(graph_node& node, std::span<const node_ref> after) {
-    if (!core_->admit()) [[unlikely]] return core_->refuse(node, core_->why_not());
+    if (!core_->admit()) [[unlikely]]
+        return core_->refuse(node, core_->why_not());
     if (!core_->prepare(node, after)) [[unlikely]] {
         core_->unadmit();
         return core_->refuse(node, core_->foreign());

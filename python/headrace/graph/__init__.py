@@ -9,7 +9,8 @@
 In a coroutine: ``async with headrace.Graph() as g``, ``await page``. Functions may be ``async def``; they run on the
 event loop. The graph grows while it runs, also from inside its functions.
 
-When a function fails, what depends on it does not run and raises `DependencyFailed`, whose ``__cause__`` is that failure.
+When a function fails, what depends on it does not run and raises `DependencyFailed`, whose ``__cause__`` is that
+failure.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class Graph(_graph.Graph):
 
     @contextmanager
     def growing(self) -> Iterator[None]:
-        """While it lasts, batches of this graph wait for the nodes that are still to be submitted (or `hold_limit_s`)."""
+        """While it lasts, batches of this graph wait for nodes that are still to be submitted (or `hold_limit_s`)."""
         self._add_activity(1)
         try:
             yield
@@ -123,7 +123,9 @@ class Graph(_graph.Graph):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             self.close(cancel=True)
         try:

@@ -12,7 +12,10 @@ MOST_ROWS = 50
 
 
 class NodeInfo(NamedTuple):
-    """One node: `kind` is call, coroutine or sleep; `state` waiting, sleeping, ready, running, done, failed or cancelled."""
+    """One node.
+
+    `kind` is call, coroutine or sleep; `state` is waiting, sleeping, ready, running, done, failed or cancelled.
+    """
 
     id: int
     name: str

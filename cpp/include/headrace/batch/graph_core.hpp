@@ -40,7 +40,7 @@ struct task_graph_options {
     std::size_t history = 0;             ///< decided units that each_node() still shows
     ns hold_limit{2'000'000};            ///< the longest that held batch items wait for the graph to become quiescent
     std::string name = "graph";          ///< for messages
-    std::shared_ptr<body_scope> scope;    ///< null: none
+    std::shared_ptr<body_scope> scope;   ///< null: none
 };
 
 /// A batcher as the graph sees it: something that can be told to send what waits. Graphs keep it; it must do nothing once
@@ -62,9 +62,11 @@ public:
 
     /// Counts a unit in; false: it may not come, and why_not() says why.
     bool admit() noexcept {
-        if (closed() || forked()) [[unlikely]] return false;
+        if (closed() || forked()) [[unlikely]]
+            return false;
         const auto before = admitted_.fetch_add(1, std::memory_order_relaxed);
-        if (before - decided_.load(std::memory_order_relaxed) < options_.max_units) [[likely]] return true;
+        if (before - decided_.load(std::memory_order_relaxed) < options_.max_units) [[likely]]
+            return true;
         unadmit();
         return false;
     }
