@@ -232,7 +232,7 @@ def test_units_on_threads_that_wait_for_a_batch_join_one_call() -> None:
             g.submit(lambda i=i: load.submit(i).result(30))
     assert calls == [4]
     assert load.stats().reasons["quiescent"] == 1
-    load.close()
+    load.shutdown()
 
 
 def test_a_unit_that_the_graph_cannot_see_waiting_meets_the_hold_limit() -> None:
@@ -249,7 +249,7 @@ def test_a_unit_that_the_graph_cannot_see_waiting_meets_the_hold_limit() -> None
         g.submit(served.wait, 30)
     assert calls == [1]
     assert g.stats().limit_flushes == 1
-    load.close()
+    load.shutdown()
 
 
 def test_calls_outside_of_units_do_not_wait_for_the_graph(run: Run) -> None:

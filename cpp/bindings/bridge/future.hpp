@@ -41,7 +41,7 @@ protected:
 /// do it at once. False with an error set: asyncio refused.
 bool at_tick_end(tick_end& work);
 
-/// Called around every wait of a thread for a Future that is not done, with the GIL.
+/// Called around every wait of a pool's worker for a Future that is not done, without the GIL.
 void watch_waits(void (*begins)() noexcept, void (*ends)() noexcept) noexcept;
 
 /// Adds the type Future to the module.

@@ -1,6 +1,8 @@
 #include <sched.h>
 
 #include <cmath>
+#include <headrace/exec/thread_pool.hpp>
+#include <optional>
 
 #include "../errors.hpp"
 #include "../waiting.hpp"
@@ -14,15 +16,29 @@ namespace {
 void (*wait_begins)() noexcept = nullptr;
 void (*wait_ends)() noexcept = nullptr;
 
-struct watched_wait {
-    watched_wait() noexcept {
+// A worker that waits gives its place to another one: what it waits for may need it.
+class watched_wait {
+public:
+    watched_wait() noexcept : on_worker_(exec::thread_pool::on_worker()) {
+        if (!on_worker_) return;
+        PyThreadState* state = PyEval_SaveThread();
+        place_.emplace();
         if (wait_begins != nullptr) wait_begins();
+        PyEval_RestoreThread(state);
     }
     ~watched_wait() {
+        if (!on_worker_) return;
+        PyThreadState* state = PyEval_SaveThread();
         if (wait_ends != nullptr) wait_ends();
+        place_.reset();
+        PyEval_RestoreThread(state);
     }
     watched_wait(const watched_wait&) = delete;
     watched_wait& operator=(const watched_wait&) = delete;
+
+private:
+    const bool on_worker_;
+    std::optional<exec::thread_pool::blocking_scope> place_;
 };
 
 void raise(const failure& f) {
@@ -144,6 +160,7 @@ int wait_done(future_object* f, PyObject* timeout) {
         PyErr_SetString(names()->invalid_state_error, "Result is not set; in a coroutine, await the future.");
         return -1;
     }
+    if (is_done(f)) return 0;
     const watched_wait told;
     const ns deadline = monotonic_now() + bindings::to_ns(seconds);
     while (!is_done(f)) {

@@ -577,10 +577,16 @@ void register_graph_type(py::module_& m) {
     // A unit whose thread waits for something cannot join a batch meanwhile.
     bridge::watch_waits(
         []() noexcept {
-            if (python_unit* u = current_unit()) u->deactivate();
+            python_unit* const u = current_unit();
+            if (u == nullptr) return;
+            u->deactivate();
+            u->core().block(1);
         },
         []() noexcept {
-            if (python_unit* u = current_unit()) u->activate();
+            python_unit* const u = current_unit();
+            if (u == nullptr) return;
+            u->core().block(-1);
+            u->activate();
         });
     PyObject* type = PyType_FromSpec(&spec);
     if (type == nullptr) throw py::error_already_set();

@@ -156,8 +156,8 @@ batch::graph_node::outcome python_unit::run() noexcept {
     const current_scope here(this);
     PyObject* result = plan_->resolve() ? plan_->call() : nullptr;
     if (result != nullptr && PyCoro_CheckExact(result)) {
-        Py_DECREF(result);
-        result = nullptr;
+        Py_XDECREF(PyObject_CallMethod(result, "close", nullptr));  // nobody will ever await it
+        Py_CLEAR(result);
         PyErr_SetString(PyExc_TypeError,
                         "the function of this unit returned a coroutine; submit the async function itself");
     }

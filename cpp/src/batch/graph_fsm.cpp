@@ -197,6 +197,11 @@ void graph_fsm::suspend(graph_node& n, ns now) {
     settle(now);
 }
 
+void graph_fsm::block(int n, ns now) {
+    running_ -= static_cast<std::size_t>(n);
+    settle(now);
+}
+
 // Cancelled while its body waits: the body runs on to its end.
 void graph_fsm::unwind(graph_node& n) {
     if (n.wait_->kind == graph_wait::what::outside && !std::exchange(n.woken_early_, false)) {

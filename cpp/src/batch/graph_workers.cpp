@@ -25,7 +25,8 @@ bool graph_core::running_here() const noexcept {
 // start at once, and as many again whenever none came back within the stall limit.
 void graph_core::start_runners(turn& t) {
     const std::size_t ready = fsm_.ready();
-    std::size_t most = std::min(limit_, std::max(eager_, busy_ + t.more));
+    const std::size_t limit = limit_ + blocked_;
+    std::size_t most = std::min(limit, std::max(eager_ + blocked_, busy_ + t.more));
     most = std::min(most, busy_ + ready);
     t.more = 0;
     for (; busy_ < most; ++busy_) {
@@ -38,10 +39,17 @@ void graph_core::start_runners(turn& t) {
         r->next = t.start;
         t.start = r;
     }
-    if (busy_ < limit_ && ready != 0 && stall_check_ == ns::max()) {
+    if (busy_ < limit && ready != 0 && stall_check_ == ns::max()) {
         takes_seen_ = takes_;
         stall_check_ = monotonic_now() + stall_limit;
     }
+}
+
+void graph_core::block(int n) {
+    enter();
+    blocked_ += static_cast<std::size_t>(n);
+    fsm_.block(n, monotonic_now());
+    leave();
 }
 
 void graph_core::submit(runner* chain) {
@@ -82,7 +90,8 @@ void graph_core::work(runner& r) {
     turn t;
     enter();
     for (std::size_t left = options_.scope ? units_per_scope : units_per_run;; --left) {
-        graph_node* const node = left != 0 ? fsm_.take() : nullptr;
+        const bool may_go_on = left != 0 && busy_ <= limit_ + blocked_;
+        graph_node* const node = may_go_on ? fsm_.take() : nullptr;
         if (node == nullptr) break;
         ++takes_;
         leave(t);

@@ -22,6 +22,9 @@ ns spin_of(const thread_pool_options& options) {
     return options.threads < usable_cores() ? std::chrono::microseconds{5} : ns{0};
 }
 
+/// Threads that may stand in for those that wait.
+constexpr std::size_t most_blocked = 1000;
+
 /// Tasks that have left the queue and are refused once the lock is released.
 struct task_chain {
     task* first = nullptr;
@@ -103,6 +106,18 @@ public:
     }
     bool forked() const noexcept { return fork_generation() != generation_; }
     bool running_here() const noexcept { return here_ == this; }
+    static core* here() noexcept { return here_; }
+
+    /// A worker waits for other tasks (n = 1) or has waited (-1).
+    void block(int n) noexcept {
+        worker* woken = nullptr;
+        {
+            const lock_guard hold(m_);
+            blocked_ += static_cast<std::size_t>(n);
+            if (n > 0) woken = next_to_wake();
+        }
+        if (woken != nullptr) woken->idle.unpark();
+    }
     bool tasks_wait() const noexcept { return waiting_.load(std::memory_order_relaxed) != 0; }
 
     counters stats() const {
@@ -112,7 +127,8 @@ public:
         now.waiting = queue_.size();
         now.running = running_;
         now.threads = workers_.size() - ended_;
-        for (const worker* w = parked_; w != nullptr; w = w->parked_before) ++now.parked;
+        now.parked = parked_size_;
+        now.blocked = blocked_;
         return now;
     }
 
@@ -172,17 +188,28 @@ private:
 
     /// Whom to unpark, when the queue needs a hand that is not looking already. May start a thread instead.
     worker* next_to_wake() HEADRACE_REQUIRES(m_) {
-        if (queue_.empty() || searching_ != 0) return nullptr;
+        if (queue_.empty() || searching_ != 0 || active() >= options_.threads) return nullptr;
         if (parked_ == nullptr) {
-            if (workers_.size() < options_.threads) start_worker();
+            if (workers_.size() < options_.threads + most_blocked) start_worker();
             return nullptr;
         }
         return wake_last_parked();
     }
 
+    /// Workers that run or look for tasks; one more than `threads` for each that came back from a wait.
+    std::size_t active() const HEADRACE_REQUIRES(m_) { return workers_.size() - ended_ - parked_size_ - blocked_; }
+
+    step park(worker& me) HEADRACE_REQUIRES(m_) {
+        stop_searching(me);
+        me.parked_before = std::exchange(parked_, &me);
+        ++parked_size_;
+        return {step::kind::park};
+    }
+
     worker* wake_last_parked() HEADRACE_REQUIRES(m_) {
         worker* const w = parked_;
         parked_ = w->parked_before;
+        --parked_size_;
         w->searching = true;
         ++searching_;
         ++counters_.wakes;
@@ -237,6 +264,7 @@ private:
     }
 
     step choose(worker& me, bool may_spin) HEADRACE_REQUIRES(m_) {
+        if (active() > options_.threads && !closed_) return park(me);  // the one it stood in for is back
         if (task* t = queue_.pop()) {
             stop_searching(me);
             queue_shrank();
@@ -258,9 +286,7 @@ private:
             if (!std::exchange(me.searching, true)) ++searching_;
             return {step::kind::spin};
         }
-        stop_searching(me);
-        me.parked_before = std::exchange(parked_, &me);
-        return {step::kind::park};
+        return park(me);
     }
 
     void stop_searching(worker& me) HEADRACE_REQUIRES(m_) {
@@ -334,7 +360,7 @@ private:
         return again;
     }
 
-    static inline thread_local const core* here_ = nullptr;
+    static inline thread_local core* here_ = nullptr;
 
     const thread_pool_options options_;
     const ns spin_;
@@ -347,7 +373,9 @@ private:
     task_queue queue_ HEADRACE_GUARDED_BY(m_);
     std::vector<std::unique_ptr<worker>> workers_ HEADRACE_GUARDED_BY(m_);
     std::vector<std::thread> threads_ HEADRACE_GUARDED_BY(m_);
-    worker* parked_ HEADRACE_GUARDED_BY(m_) = nullptr;   // a stack: last in, first out
+    worker* parked_ HEADRACE_GUARDED_BY(m_) = nullptr;  // a stack: last in, first out
+    std::size_t parked_size_ HEADRACE_GUARDED_BY(m_) = 0;
+    std::size_t blocked_ HEADRACE_GUARDED_BY(m_) = 0;    // running, and waiting for others
     std::size_t searching_ HEADRACE_GUARDED_BY(m_) = 0;  // woken or spinning, without a task yet
     std::size_t running_ HEADRACE_GUARDED_BY(m_) = 0;
     std::size_t ended_ HEADRACE_GUARDED_BY(m_) = 0;
@@ -403,6 +431,12 @@ bool thread_pool::tasks_wait() const noexcept {
 }
 bool thread_pool::running_here() const noexcept {
     return core_->running_here();
+}
+bool thread_pool::on_worker() noexcept {
+    return core::here() != nullptr;
+}
+void thread_pool::block(int n) noexcept {
+    if (auto* here = core::here()) here->block(n);
 }
 thread_pool::counters thread_pool::stats() const {
     return core_->stats();

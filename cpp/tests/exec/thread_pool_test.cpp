@@ -77,6 +77,53 @@ TEST(ThreadPool, WorkersStartWhenNeededAndTheLastParkedWakesFirst) {
     EXPECT_EQ(used.size(), 1U);
 }
 
+TEST(ThreadPool, TasksThatWaitForEachOtherDoNotStarveThePool) {
+    thread_pool pool({.threads = 1, .spin = 0ns});
+    constexpr int depth = 50;
+    std::vector<std::unique_ptr<scripted_task>> tasks(depth + 1);
+    for (int i = 0; i <= depth; ++i) {
+        tasks[i] = std::make_unique<scripted_task>([&pool, &tasks, i] {
+            if (i == depth) return;
+            ASSERT_FALSE(pool.submit(*tasks[i + 1]));
+            const thread_pool::blocking_scope waiting;
+            tasks[i + 1]->wait();
+        });
+    }
+    ASSERT_FALSE(pool.submit(*tasks[0]));
+    for (auto& t : tasks) t->wait();
+    wait_parked(pool, pool.stats().threads);
+    EXPECT_EQ(pool.stats().blocked, 0U);
+    EXPECT_LE(pool.stats().threads, depth + 1U);
+}
+
+TEST(ThreadPool, WhoStoodInForAWaitingTaskLeavesWhenThatComesBack) {
+    thread_pool pool({.threads = 2, .spin = 0ns});
+    std::atomic<int> running{0}, most{0};
+    const auto work = [&] {
+        const int now = ++running;
+        for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+        }
+        std::this_thread::sleep_for(200us);
+        --running;
+    };
+    std::latch one_done(1);
+    scripted_task waiter([&] {
+        const thread_pool::blocking_scope waiting;
+        one_done.wait();
+    });
+    ASSERT_FALSE(pool.submit(waiter));
+    std::vector<std::unique_ptr<scripted_task>> tasks;
+    for (int i = 0; i < 40; ++i) {
+        tasks.push_back(std::make_unique<scripted_task>(work));
+        ASSERT_FALSE(pool.submit(*tasks.back()));
+        if (i == 20) one_done.count_down();
+    }
+    for (auto& t : tasks) t->wait();
+    waiter.wait();
+    EXPECT_EQ(most, 2);
+    wait_parked(pool, pool.stats().threads);
+}
+
 TEST(ThreadPool, AFullQueueRejects) {
     thread_pool pool({.threads = 1, .max_queue_size = 2, .on_full = full_policy::reject});
     blocked_worker busy;

@@ -127,6 +127,8 @@ public:
     exec::thread_pool& pool() noexcept { return *pool_; }
     bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
     bool forked() const noexcept;
+    /// A body of this graph blocks its worker (1), or has blocked it (-1): meanwhile another unit may run in its place.
+    void block(int n) HEADRACE_EXCLUDES(m_);
     /// True on a thread that runs a body of this graph.
     bool running_here() const noexcept;
 
@@ -180,7 +182,8 @@ private:
     std::vector<std::unique_ptr<runner>> runners_ HEADRACE_GUARDED_BY(m_);
     std::vector<runner*> spare_ HEADRACE_GUARDED_BY(m_);
     bool cancel_new_ HEADRACE_GUARDED_BY(m_) = false;
-    std::size_t busy_ HEADRACE_GUARDED_BY(m_) = 0;  // runners that the pool has
+    std::size_t busy_ HEADRACE_GUARDED_BY(m_) = 0;     // runners that the pool has
+    std::size_t blocked_ HEADRACE_GUARDED_BY(m_) = 0;  // of these
     std::uint64_t takes_ HEADRACE_GUARDED_BY(m_) = 0, takes_seen_ HEADRACE_GUARDED_BY(m_) = 0;
     ns stall_check_ HEADRACE_GUARDED_BY(m_) = ns::max();
     activity activity_ HEADRACE_GUARDED_BY(m_);

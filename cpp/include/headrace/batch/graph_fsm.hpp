@@ -77,6 +77,8 @@ public:
     void suspend(graph_node& node, ns now);
     /// A body that goes on running on its event loop, or blocks its worker, waits for `other` from now on. Refuses a cycle.
     failure await_while_running(graph_node& waiter, graph_node& other) { return wait_for(waiter, other); }
+    /// A body blocks its worker (1), or has blocked it (-1): until then it takes no place of those that may run.
+    void block(int n, ns now);
     /// What a body waits for outside has come. It may come before the suspension, once.
     void wake(graph_node& node);
     /// The timers that are due.

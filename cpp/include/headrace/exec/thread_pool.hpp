@@ -7,6 +7,8 @@
 //           thread may use a pool of that policy. A worker of the pool never waits for room: it gets queue_full.
 // Lifetime: tasks are borrowed, see exec/task.hpp. Whoever drops the pool stops it (`cancel`) and waits for what runs, a
 //           worker of the pool excepted.
+// Blocking: a task that waits for other tasks of its pool declares so (blocking_scope); as long as it waits, another thread
+//           may run in its place, so that tasks which wait for each other's work do not starve it.
 // Errors:   submit() answers invalid_argument, queue_full, timed_out, closed, forked; then the task was not taken.
 // Stop:     shutdown(). After fork() the child's pool takes nothing and must be made anew; shared() does so.
 #pragma once
@@ -71,6 +73,12 @@ public:
     /// True on a worker of this pool.
     bool running_here() const noexcept;
 
+    /// True on a worker of any pool.
+    static bool on_worker() noexcept;
+
+    /// While it lives, this thread waits for something that needs other workers. No effect on a thread that is no worker.
+    class blocking_scope;
+
     struct counters {
         std::uint64_t submitted = 0;
         std::uint64_t run = 0;        ///< begun
@@ -82,12 +90,22 @@ public:
         std::size_t running = 0;
         std::size_t threads = 0;
         std::size_t parked = 0;
+        std::size_t blocked = 0;
     };
     counters stats() const;
 
 private:
     class core;
+    static void block(int n) noexcept;
     std::shared_ptr<core> core_;
+};
+
+class thread_pool::blocking_scope {
+public:
+    blocking_scope() noexcept { block(1); }
+    ~blocking_scope() { block(-1); }
+    blocking_scope(const blocking_scope&) = delete;
+    blocking_scope& operator=(const blocking_scope&) = delete;
 };
 
 /// Cores this process may use.
