@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from typing import Any
 
 import headrace
+from headrace.batch import Batcher
 from headrace.redis import aio
 
 
-async def request(number: int, get: headrace.batch.Batcher[bytes, bytes | None]) -> str:
+async def request(number: int, get: Batcher[Any, bytes | None]) -> str:
     """What one request does: it asks for its own key, and nothing here speaks of batches."""
     name = await get(b"user:%d" % number)
     return f"request {number} found {name!r}"

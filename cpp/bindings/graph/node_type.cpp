@@ -88,6 +88,14 @@ PyObject* cancel(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* 
     return forward(self, "cancel", args, n, names);
 }
 
+PyObject* remove_done_callback(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+    return forward(self, "remove_done_callback", args, n, names);
+}
+
+PyObject* get_loop(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+    return forward(self, "get_loop", args, n, names);
+}
+
 PyObject* done(PyObject* self, PyObject*) {
     auto* n = of(self);
     return PyBool_FromLong(n->unit->decided() || static_cast<bridge::pending_result*>(n->unit)->done());
@@ -212,6 +220,10 @@ PyMethodDef methods[] = {
     {"add_done_callback", as_method(add_done_callback), METH_FASTCALL | METH_KEYWORDS,
      "add_done_callback($self, fn, /, *, context=None)\n--\n\nCall `fn(future)` on the running loop when it is "
      "decided."},
+    {"remove_done_callback", as_method(remove_done_callback), METH_FASTCALL | METH_KEYWORDS,
+     "remove_done_callback($self, fn, /)\n--\n\nTake every such callback back; how many there were."},
+    {"get_loop", as_method(get_loop), METH_FASTCALL | METH_KEYWORDS,
+     "get_loop($self, /)\n--\n\nThe loop on which it is awaited; RuntimeError before that."},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -1,7 +1,10 @@
 import asyncio
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextvars import Context
+from types import GenericAlias
 from typing import Any, Generic, TypeVar, final
+
+from typing_extensions import disjoint_base
 
 from headrace._core import Future
 
@@ -9,6 +12,7 @@ _T = TypeVar("_T")
 
 @final
 class Node(Generic[_T]):
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
     _asyncio_future_blocking: bool
     @property
     def future(self) -> Future[_T]: ...
@@ -31,6 +35,7 @@ class Node(Generic[_T]):
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+@disjoint_base
 class Graph:
     def __init__(self, settings: dict[str, Any], /) -> None: ...
     def submit(
