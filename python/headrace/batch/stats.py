@@ -27,7 +27,7 @@ class Stats:
         running: batches that the function works on.
         concurrency: batches that may run at once, as the limiter has it now.
         min_concurrency, max_concurrency: the limiter's range.
-        saturation: share of the last second or so in which items waited for the stage, 0 to 1.
+        saturation: running over concurrency, 0 to 1. At 1 with a depth that grows, this stage is the bottleneck.
         tokens: what the rate limit has left; infinite without one.
         submitted, completed, failed: items; failed ones are not completed ones.
         batches: calls of the function.
@@ -112,7 +112,7 @@ _SIMPLE = (
     ("queue_depth", "gauge", "Items that wait to be sent.", "depth"),
     ("batches_running", "gauge", "Batches that the function works on.", "running"),
     ("concurrency_limit", "gauge", "Batches that may run at once.", "concurrency"),
-    ("saturation_ratio", "gauge", "Share of the time in which items waited for the stage.", "saturation"),
+    ("saturation_ratio", "gauge", "Batches that run over batches that may run.", "saturation"),
     ("rate_limit_tokens", "gauge", "Tokens left; +Inf without a rate limit.", "tokens"),
     ("submitted_total", "counter", "Items submitted.", "submitted"),
     ("completed_total", "counter", "Items completed.", "completed"),
