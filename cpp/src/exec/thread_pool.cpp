@@ -412,10 +412,11 @@ thread_pool::~thread_pool() {
 failure thread_pool::submit(task& t, ns deadline) {
     task* rest = nullptr;
     t.next = nullptr;
-    return core_->submit_chain(&t, rest, deadline);
+    return submit_chain(&t, rest, deadline);
 }
 failure thread_pool::submit_chain(task* first, task*& rest, ns deadline) {
-    return core_->submit_chain(first, rest, deadline);
+    const auto core = core_;  // what was submitted may drop the pool before this call has returned
+    return core->submit_chain(first, rest, deadline);
 }
 bool thread_pool::cancel(task& t) {
     return core_->cancel(t);
