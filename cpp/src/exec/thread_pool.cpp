@@ -415,8 +415,8 @@ failure thread_pool::submit(task& t, ns deadline) {
     return submit_chain(&t, rest, deadline);
 }
 failure thread_pool::submit_chain(task* first, task*& rest, ns deadline) {
-    const auto core = core_;  // what was submitted may drop the pool before this call has returned
-    return core->submit_chain(first, rest, deadline);
+    const auto kept = core_;  // what was submitted may drop the pool before this call has returned
+    return kept->submit_chain(first, rest, deadline);
 }
 bool thread_pool::cancel(task& t) {
     return core_->cancel(t);
