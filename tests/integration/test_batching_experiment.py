@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,15 @@ def test_a_limit_is_kept_as_the_downstream_counts_it(tmp_path):
     done = run(tmp_path, case)
     assert done.verdict == "valid", done.reasons
     assert done.cases[0].summary["violations"] == 0
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("name", ["coalescing", "deps", "limited"])
+def test_every_case_of_a_spec_runs(tmp_path, name):
+    document = tomllib.loads((ROOT / f"experiments/batching/{name}.toml").read_text())
+    document["experiment"]["repeat"] = 1
+    for settings in (document.setdefault("defaults", {}), *document["case"]):
+        if "items" in settings:
+            settings["items"] = 2000
+    done = experiment.run(experiment.parse_spec(document), out=tmp_path, progress=False)
+    assert done.verdict == "valid", done.reasons

@@ -63,6 +63,11 @@ class Pool:
         """The right answer to an item."""
         return item
 
+    def keyed(self) -> dict[str, Any]:
+        """How the batcher tells which items are equal."""
+        keys = self.case.keys
+        return {"key": lambda item: item % keys}
+
     async def item(self, item: int) -> Any:
         """One item without a batcher: a call of the downstream for itself."""
         return (await self.downstream.call_async([item]))[0]
@@ -74,7 +79,6 @@ class Pool:
         module, case = batch_module(), self.case
         least, most = case.min_concurrent_batches, case.max_concurrent_batches
         limit = module.RateLimit(case.rate_limit, burst=case.burst) if case.rate_limit > 0 else None
-        key = {"key": lambda item: item % case.keys} if case.keys else {}
         self._batcher = module.Batcher(
             self.function(),
             max_batch_size=case.max_batch_size,
@@ -84,7 +88,7 @@ class Pool:
             on_full=case.on_full,
             rate_limit=limit,
             name=case.workload,
-            **key,
+            **(self.keyed() if case.keys else {}),
         )
         return self._batcher
 
@@ -163,7 +167,18 @@ _KEPT: Final = (
 )
 
 
-class Redis(Pool):
+class Lookups(Pool):
+    """Concurrent lookups of records, all of them in turn or the first ``keys`` again and again."""
+
+    def keyed(self) -> dict[str, Any]:
+        return {"dedupe": True}
+
+    def record(self, item: int) -> int:
+        """The number of the record that an item is about."""
+        return item % (self.case.keys or store.RECORDS)
+
+
+class Redis(Lookups):
     """Concurrent GETs: n of them become one MGET; "item" sends each for itself on the same connection."""
 
     def __enter__(self) -> Self:
@@ -171,7 +186,7 @@ class Redis(Pool):
         return self
 
     def expected(self, item: int) -> Any:
-        return store.value(item)
+        return store.value(self.record(item))
 
     async def _coroutines(self) -> None:
         aio = importlib.import_module("headrace.redis.aio")
@@ -183,15 +198,16 @@ class Redis(Pool):
         return batch_module().redis_get(self._client)
 
     async def item(self, item: int) -> Any:
-        return await self._client.execute("GET", store.key(item))
+        return await self._client.execute("GET", store.key(self.record(item)))
 
     async def drive(self, call: Any) -> None:
-        key = store.key
-        one = self.item if self.case.call == "item" else lambda item: call(key(item))
-        await loops.closed(one, self.case.items, self.case.callers, expected=store.value, tally=self.tally)
+        key, records = store.key, self.case.keys or store.RECORDS
+        one = self.item if self.case.call == "item" else lambda item: call(key(item % records))
+        expected = store.value if records == store.RECORDS else self.expected
+        await loops.closed(one, self.case.items, self.case.callers, expected=expected, tally=self.tally)
 
 
-class Sqlite(Pool):
+class Sqlite(Lookups):
     """Concurrent lookups: n of them become one query; "item" makes one query each with the standard library."""
 
     def __enter__(self) -> Self:
@@ -205,19 +221,21 @@ class Sqlite(Pool):
             path.unlink()
 
     def expected(self, item: int) -> Any:
-        return (item % store.RECORDS, store.value(item))
+        record = self.record(item)
+        return (record, store.value(record))
 
     def function(self) -> Any:
         return batch_module().sqlite(self._path, store.QUERY.format("?"))
 
     async def item(self, item: int) -> Any:
-        return self._database.execute(store.QUERY.format("?"), (item % store.RECORDS,)).fetchone()
+        return self._database.execute(store.QUERY.format("?"), (self.record(item),)).fetchone()
 
     async def drive(self, call: Any) -> None:
         import sqlite3
 
         self._database = sqlite3.connect(self._path)
-        one = self.item if self.case.call == "item" else lambda item: call(item % store.RECORDS)
+        records = self.case.keys or store.RECORDS
+        one = self.item if self.case.call == "item" else lambda item: call(item % records)
         await loops.closed(one, self.case.items, self.case.callers, expected=self.expected, tally=self.tally)
         self._database.close()
 
