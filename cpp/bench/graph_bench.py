@@ -1,6 +1,6 @@
 """What a task graph costs from Python: the tree of `graph_bench`, one Python call for each of its units.
 
-    python cpp/bench/graph_bench.py [--rounds N] [--layers L] [--fan N] [--sleep-s S] [--json]
+    python cpp/bench/graph_bench.py [--rounds N] [--layers L] [--fan N] [--sleep-s S] [--only VARIANT] [--json]
 
 A unit sleeps, on a timer, after its dependencies, and then calls its function. Making the tree counts. `asyncio` is the
 same with one task for each unit, that gathers its children and sleeps; `call_later` with counters and a timer for each.
@@ -91,9 +91,12 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--fan", type=int, default=10)
     parser.add_argument("--sleep-s", type=float, default=0.001)
+    variants = {"graph": graph, "call_later": call_later, "gather": gather}
+    parser.add_argument("--only", choices=variants)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    variants = {"graph": graph, "call_later": call_later, "gather": gather}
+    if args.only:
+        variants = {args.only: variants[args.only]}
     ms: dict[str, list[float]] = {name: [] for name in variants}
     for round_ in range(args.rounds + 1):
         for name, run in variants.items():

@@ -9,33 +9,50 @@
 namespace headrace::bindings {
 namespace {
 
-// bytes and str as they are, numbers as Python prints them: as headrace.redis does.
-bool to_argument(PyObject* argument, std::string& out) {
-    if (PyBytes_Check(argument) != 0) {
-        out.assign(PyBytes_AS_STRING(argument), static_cast<std::size_t>(PyBytes_GET_SIZE(argument)));
-        return true;
+// A word of a command: bytes and str as they are, numbers as Python prints them, as headrace.redis does. It shows what the
+// Python object holds, which does not change and which the request keeps.
+class redis_word {
+public:
+    /// False with an error set.
+    bool read(PyObject* argument) {
+        if (PyBytes_Check(argument) != 0) {
+            text_ = {PyBytes_AS_STRING(argument), static_cast<std::size_t>(PyBytes_GET_SIZE(argument))};
+            return true;
+        }
+        if (PyUnicode_Check(argument) != 0) return read_text(argument);
+        const bool is_number =
+            PyBool_Check(argument) == 0 && (PyLong_Check(argument) != 0 || PyFloat_Check(argument) != 0);
+        if (!is_number) {
+            PyErr_Format(PyExc_TypeError, "a Redis argument must be bytes, str, int or float, not %s",
+                         Py_TYPE(argument)->tp_name);
+            return false;
+        }
+        PyObject* printed = PyObject_Repr(argument);
+        const bool good = printed != nullptr && read_text(printed);
+        if (good) number_ = std::make_unique<std::string>(text_);
+        if (good) text_ = *number_;
+        Py_XDECREF(printed);
+        return good;
     }
-    PyObject* text = nullptr;
-    if (PyUnicode_Check(argument) != 0) {
-        text = Py_NewRef(argument);
-    } else if (PyBool_Check(argument) == 0 && (PyLong_Check(argument) != 0 || PyFloat_Check(argument) != 0)) {
-        text = PyObject_Repr(argument);
-    } else {
-        PyErr_Format(PyExc_TypeError, "a Redis argument must be bytes, str, int or float, not %s",
-                     Py_TYPE(argument)->tp_name);
+    std::string_view view() const noexcept { return text_; }
+
+private:
+    bool read_text(PyObject* text) {
+        Py_ssize_t size = 0;
+        const char* bytes = PyUnicode_AsUTF8AndSize(text, &size);
+        if (bytes != nullptr) text_ = {bytes, static_cast<std::size_t>(size)};
+        return bytes != nullptr;
     }
-    Py_ssize_t size = 0;
-    const char* bytes = text == nullptr ? nullptr : PyUnicode_AsUTF8AndSize(text, &size);
-    if (bytes != nullptr) out.assign(bytes, static_cast<std::size_t>(size));
-    Py_XDECREF(text);
-    return bytes != nullptr;
-}
+
+    std::string_view text_;
+    std::unique_ptr<std::string> number_;
+};
 
 // One key, or a key and a field, and the string that came back.
 class redis_request final : public request {
 public:
     redis_request(batch_core& core, PyObject* argument) : request(core, argument) {}
-    std::string key, field;
+    redis_word key, field;
     redis::value reply;
 
     PyObject* native_result() override {
@@ -130,8 +147,8 @@ public:
         : redis_function("redis_get", std::move(client), timeout) {}
 
     request* make_request(batch_core& core, PyObject* argument) override {
-        std::string key;
-        if (!to_argument(argument, key)) return nullptr;
+        redis_word key;
+        if (!key.read(argument)) return nullptr;
         auto* made = new redis_request(core, argument);
         made->key = std::move(key);
         return made;
@@ -140,7 +157,7 @@ public:
     redis::request format(items_of_batch items) const override {
         std::vector<std::string_view> words = {"MGET"};
         words.reserve(items.size() + 1);
-        for (std::size_t i = 0; i < items.size(); ++i) words.push_back(request_at(items, i).key);
+        for (std::size_t i = 0; i < items.size(); ++i) words.push_back(request_at(items, i).key.view());
         return {.formatted = redis::format_command(words)};
     }
 
@@ -163,9 +180,8 @@ public:
             PyErr_Format(PyExc_TypeError, "HGET needs a tuple (key, field), not %R", argument);
             return nullptr;
         }
-        std::string key, field;
-        if (!to_argument(PyTuple_GET_ITEM(argument, 0), key) || !to_argument(PyTuple_GET_ITEM(argument, 1), field))
-            return nullptr;
+        redis_word key, field;
+        if (!key.read(PyTuple_GET_ITEM(argument, 0)) || !field.read(PyTuple_GET_ITEM(argument, 1))) return nullptr;
         auto* made = new redis_request(core, argument);
         made->key = std::move(key);
         made->field = std::move(field);
@@ -175,7 +191,8 @@ public:
     redis::request format(items_of_batch items) const override {
         redis::request r;
         for (std::size_t i = 0; i < items.size(); ++i) {
-            const std::string_view words[] = {"HGET", request_at(items, i).key, request_at(items, i).field};
+            const auto& wanted = request_at(items, i);
+            const std::string_view words[] = {"HGET", wanted.key.view(), wanted.field.view()};
             const auto one = redis::format_command(words);
             r.sizes.push_back(one.size());
             r.formatted += one;

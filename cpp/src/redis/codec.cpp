@@ -121,17 +121,29 @@ failure decoder::feed(std::span<const char> bytes, reply_source& replies) {
     return {};
 }
 
+namespace {
+char* put_header(char* at, char type, std::size_t n) {
+    *at++ = type;
+    at = std::to_chars(at, at + 20, n).ptr;
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+}  // namespace
+
 std::string format_command(std::span<const std::string_view> args) {
-    std::vector<const char*> texts;
-    std::vector<std::size_t> sizes;
+    constexpr std::size_t longest_header = 23;
+    std::size_t most = longest_header;
+    for (const auto& arg : args) most += longest_header + arg.size() + 2;
+    std::string out(most, '\0');
+    char* at = put_header(out.data(), '*', args.size());
     for (const auto& arg : args) {
-        texts.push_back(arg.data() == nullptr ? "" : arg.data());
-        sizes.push_back(arg.size());
+        at = put_header(at, '$', arg.size());
+        at = std::copy(arg.begin(), arg.end(), at);
+        *at++ = '\r';
+        *at++ = '\n';
     }
-    char* formatted = nullptr;
-    const auto size = redisFormatCommandArgv(&formatted, static_cast<int>(args.size()), texts.data(), sizes.data());
-    std::string out(formatted, static_cast<std::size_t>(size));
-    redisFreeCommand(formatted);
+    out.resize(static_cast<std::size_t>(at - out.data()));
     return out;
 }
 
@@ -142,11 +154,7 @@ void append_command(net::out_buffer& out, std::span<const std::string_view> args
 namespace {
 void append_header(net::out_buffer& out, char type, std::size_t n) {
     char text[24];
-    text[0] = type;
-    char* end = std::to_chars(text + 1, text + 22, n).ptr;
-    *end++ = '\r';
-    *end++ = '\n';
-    out.append({text, static_cast<std::size_t>(end - text)});
+    out.append({text, static_cast<std::size_t>(put_header(text, type, n) - text)});
 }
 }  // namespace
 

@@ -54,7 +54,7 @@ private:
     std::unique_ptr<state> state_;
 };
 
-/// Appends one command, formatted by hiredis.
+/// One command as the protocol has it: an array of bulk strings.
 void append_command(net::out_buffer& out, std::span<const std::string_view> args);
 std::string format_command(std::span<const std::string_view> args);
 
