@@ -373,3 +373,33 @@ def test_a_loop_that_ends_fails_its_units() -> None:
     assert g.wait(30)
     with pytest.raises((errors.HeadraceError, asyncio.CancelledError)):
         nodes[0].result(30)
+
+
+def test_a_batcher_is_submitted_like_a_function(run: Run) -> None:
+    calls: list[int] = []
+
+    async def main() -> None:
+        load = batcher("async", calls)
+        g = Graph(**PATIENT)
+        with g.growing():
+            nodes = [g.submit(load, i) for i in range(5)]
+            several = g.submit(load.map, [5, 6])
+        total = g.submit(sum, nodes)
+        assert await total == 10
+        assert await several == [5, 6]
+        await load.aclose()
+
+    run(main())
+    assert calls == [7]
+
+
+def test_a_batcher_is_submitted_where_no_loop_runs() -> None:
+    calls: list[int] = []
+    load = batcher("sync", calls)
+    with Graph(**PATIENT) as g:
+        with g.growing():
+            nodes = [g.submit(load, i) for i in range(5)]
+        total = g.submit(sum, nodes)
+    assert total.result(30) == 10
+    assert sum(calls) == 5
+    load.shutdown()

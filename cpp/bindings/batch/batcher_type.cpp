@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "../bridge/future.hpp"
 #include "../errors.hpp"
 #include "../waiting.hpp"
 #include "core.hpp"
@@ -297,6 +298,7 @@ void register_batcher_type(py::module_& m) {
     items_name = PyUnicode_InternFromString("items");
     PyObject* type = PyType_FromSpec(&spec);
     if (type == nullptr) throw py::error_already_set();
+    bridge::calls_give_futures(reinterpret_cast<PyTypeObject*>(type));
     m.attr("Batcher") = py::reinterpret_steal<py::object>(type);
 }
 

@@ -12,6 +12,7 @@ namespace headrace::bridge {
 namespace {
 
 PyTypeObject* future_type = nullptr;
+PyTypeObject* giving_type = nullptr;  // objects whose calls give Futures; one such type so far
 
 #ifndef Py_GIL_DISABLED
 // Futures that are no more, to be used again: the allocator and the collector are a good part of what an await costs.
@@ -363,6 +364,22 @@ PyObject* make_future(pending_result* r) {
     f->blocking = f->unretrieved = f->linked = false;
     PyObject_GC_Track(as_object(f));
     return as_object(f);
+}
+
+bool is_future(PyObject* object) noexcept {
+    return Py_TYPE(object) == future_type;
+}
+
+void calls_give_futures(PyTypeObject* type) noexcept {
+    giving_type = type;
+}
+
+bool gives_future(PyObject* callable) noexcept {
+    if (giving_type == nullptr) return false;
+    if (PyCFunction_Check(callable) != 0 && PyCFunction_GET_SELF(callable) != nullptr) {
+        callable = PyCFunction_GET_SELF(callable);
+    }
+    return PyObject_TypeCheck(callable, giving_type) != 0;
 }
 
 void register_future(pybind11::module_& m) {

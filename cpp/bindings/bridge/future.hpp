@@ -26,6 +26,14 @@ namespace headrace::bridge {
 /// when there is no memory: then `r` is freed and must not be given to an engine.
 PyObject* make_future(pending_result* r);
 
+bool is_future(PyObject* object) noexcept;
+
+/// Objects of this one type, or of one derived from it, answer a call with a Future (batchers do): who runs functions runs them
+/// where Futures are awaited.
+void calls_give_futures(PyTypeObject* type) noexcept;
+/// Of such a type, or a method of such an object.
+bool gives_future(PyObject* callable) noexcept;
+
 /// What is to be done once at the end of the running loop's tick, with the GIL: submissions that gather during the tick
 /// and leave together.
 class tick_end {

@@ -1,5 +1,6 @@
 #include "graph_type.hpp"
 
+#include <algorithm>
 #include <headrace/base/mutex.hpp>
 #include <headrace/net/runtime.hpp>
 #include <vector>
@@ -113,6 +114,11 @@ std::shared_ptr<loop_mail> mail_for(graph_state& s) {
     auto made = loop_mail::make(loop);
     if (made != nullptr) s.mails.push_back(made);
     return made;
+}
+
+bool has_loop(const graph_state& s) {
+    return bridge::running_loop() != nullptr ||
+           std::any_of(s.mails.begin(), s.mails.end(), [](const auto& m) { return !m->closed(); });
 }
 
 struct unit_settings {
@@ -242,7 +248,8 @@ PyObject* submit(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* 
     for (Py_ssize_t i = 0; i < keep; ++i) add_argument(dependencies, kept[i]);
     if (!add_deps(dependencies, settings.deps)) return nullptr;
     std::shared_ptr<loop_mail> mail;
-    if (is_async(args[0]) && (mail = mail_for(*s)) == nullptr) return nullptr;
+    const bool on_loop = is_async(args[0]) || (bridge::gives_future(args[0]) && has_loop(*s));
+    if (on_loop && (mail = mail_for(*s)) == nullptr) return nullptr;
 
     return guarded_call([&] {
         auto plan = std::make_unique<call_plan>(args[0], args + 1, n - 1, kept, kept_names, keep);
@@ -512,11 +519,10 @@ PyMethodDef methods[] = {
      "submit($self, fn, /, *args, deps=(), delay_s=0.0, name=None, priority=0, **kwargs)\n--\n\n"
      "Call `fn(*args, **kwargs)` once everything that it depends on is done; a Node.\n\n"
      "Nodes among the arguments (also inside a list or tuple) are dependencies, and their results are passed in their\n"
-     "place; `deps` are dependencies without that. A plain function runs on a worker thread, an `async def` function "
-     "on\n"
-     "the event loop of the thread that submits. `delay_s` seconds pass before, on a timer, without a thread. Ready "
-     "units\n"
-     "of a higher `priority`, 0 to 7, go first. Raises Closed, QueueFull, Forked, InvalidArgument (a node of another\n"
+     "place; `deps` are dependencies without that. A plain function runs on a worker thread, an `async def` function\n"
+     "or a batcher on the event loop of the thread that submits. `delay_s` seconds pass before, on a timer, without a\n"
+     "thread. Ready units of a higher `priority`, 0 to 7, go first. Raises Closed, QueueFull, Forked, InvalidArgument "
+     "(a node of another\n"
      "graph), RuntimeError (async, and no loop)."},
     {"sleep", as_method(sleep), METH_FASTCALL | METH_KEYWORDS,
      "sleep($self, seconds, /, *, deps=(), name=None)\n--\n\nA node that is done `seconds` after its dependencies."},

@@ -42,11 +42,23 @@ PyObject* on_bell(PyObject* capsule, PyObject*) {
 
 PyMethodDef on_bell_method = {"open_mail", on_bell, METH_O, nullptr};
 
+// What `await` would take the steps of; null, without an error, for what cannot be awaited.
+PyObject* steps_of(PyObject* object) {
+    const PyAsyncMethods* methods = Py_TYPE(object)->tp_as_async;
+    return methods == nullptr || methods->am_await == nullptr ? nullptr : methods->am_await(object);
+}
+
 // Runs the unit as a task of the running loop.
 void begin(python_unit& u, PyObject* loop) {
     if (u.decided()) return u.end_with({});  // cancelled on the way
     PyObject* coroutine = u.begin_coroutine();
     if (coroutine == nullptr) return;
+    if (PyCoro_CheckExact(coroutine) == 0) {
+        PyObject* steps = steps_of(coroutine);
+        if (steps == nullptr && PyErr_Occurred() == nullptr) return u.end_with_value(coroutine);
+        Py_DECREF(std::exchange(coroutine, steps));
+        if (steps == nullptr) return u.end_with_error();
+    }
     PyObject* wrapped = make_unit_coroutine(u, coroutine);
     if (wrapped == nullptr) return u.end_with_error();
     u.task = PyObject_CallMethod(loop, "create_task", "O", wrapped);

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "../bridge/future.hpp"
 #include "../errors.hpp"
 #include "loop_mail.hpp"
 
@@ -160,6 +161,10 @@ batch::graph_node::outcome python_unit::run() noexcept {
         Py_CLEAR(result);
         PyErr_SetString(PyExc_TypeError,
                         "the function of this unit returned a coroutine; submit the async function itself");
+    }
+    if (result != nullptr && bridge::is_future(result)) {
+        PyObject* future = std::exchange(result, PyObject_CallMethod(result, "result", nullptr));
+        Py_DECREF(future);
     }
     if (result != nullptr) {
         value_ = result;
