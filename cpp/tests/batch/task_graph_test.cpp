@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <headrace/batch/task_graph.hpp>
 #include <latch>
 #include <string>
@@ -215,6 +216,25 @@ TEST(TaskGraph, APoolThatWasStoppedCancelsTheGraph) {
     const auto a = g.submit([] { return 1; });
     ASSERT_TRUE(a.wait(10s));
     EXPECT_EQ(a.state(), unit_state::cancelled);
+}
+
+TEST(TaskGraph, BodiesThatBlockGiveTheirPlacesToOthers) {
+    task_graph g({.concurrency = 1}, pool_of(1));
+    std::function<int(int)> depth = [&](int left) {
+        if (left == 0) return 0;
+        const auto below = g.submit([&depth, left] { return depth(left - 1); });
+        const exec::thread_pool::blocking_scope place;
+        g.core().block(1);
+        const bool decided = below.wait(10s);
+        g.core().block(-1);
+        return decided ? 1 + below.get() : -1000;
+    };
+    const auto a = g.submit([&depth] { return depth(30); });
+    const auto b = g.submit([&depth] { return depth(30); });
+    ASSERT_TRUE(a.wait(20s));
+    ASSERT_TRUE(b.wait(20s));
+    EXPECT_EQ(a.get() + b.get(), 60);
+    EXPECT_EQ(g.core().pool().stats().blocked, 0U);
 }
 
 }  // namespace
