@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOOR = ROOT / "build/release/cpp/bench/http_floor"
 STALLING = Path(__file__).parent / "peers/stalling_server.py"
 SERVER_CORE, GENERATOR_CORE = 0, 1
+ATTEMPTS = 3
 
 # In a process of its own, so that what is measured is all that the process spends while it generates load: the threads
 # of the generator and the Python thread that waits for them. Starting Python is not part of it, nor is it of wrk's.
@@ -75,10 +76,21 @@ def pinned(argv: list[str]) -> list[str]:
     return ["taskset", "-c", str(GENERATOR_CORE), *argv]
 
 
-def timed(argv: list[str]) -> tuple[str, float]:
-    """Output and CPU seconds of a program that runs to its end."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(pinned(argv), capture_output=True, text=True, timeout=120, check=False)
+def timed(argv: list[str], seconds: float) -> tuple[str, float]:
+    """Output and CPU seconds of a program that runs for ``seconds``; one that does not end is tried again.
+
+    siege sometimes never ends: its threads wait for each other.
+    """
+    for _ in range(ATTEMPTS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        try:
+            done = subprocess.run(pinned(argv), capture_output=True, text=True, timeout=2 * seconds + 10, check=False)
+        except subprocess.TimeoutExpired:
+            print(f"{argv[0]} did not end and was killed", file=sys.stderr)
+            continue
+        break
+    else:
+        raise SystemExit(f"{argv[0]} did not end in {ATTEMPTS} attempts")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise SystemExit(f"{argv[0]} failed:\n{done.stdout}{done.stderr}")
@@ -97,7 +109,7 @@ def ours(**options: object) -> Contender:
 
     def run(port: int, seconds: float) -> Sample:
         given = {"url": f"http://127.0.0.1:{port}/", "duration_s": seconds, "drain_s": 5.0, **options}
-        text, _ = timed([sys.executable, "-c", OURS, json.dumps(given)])
+        text, _ = timed([sys.executable, "-c", OURS, json.dumps(given)], seconds)
         got = json.loads(text.splitlines()[-1])
         if got["failed"]:
             raise SystemExit(f"headrace: {got['failed']} requests failed")
@@ -108,7 +120,7 @@ def ours(**options: object) -> Contender:
 
 def wrk(port: int, seconds: float) -> Sample:
     command = ["wrk", "-t1", "-c64", f"-d{seconds:g}s", "--latency", f"http://127.0.0.1:{port}/"]
-    text, cpu = timed(command)
+    text, cpu = timed(command, seconds)
     in_ms = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
     def latency(percent: int) -> float:
@@ -133,7 +145,7 @@ def siege(connection: str, users: int) -> Contender:
             settings.flush()
             whole = max(1, round(seconds))
             url = f"http://127.0.0.1:{port}/"
-            text, cpu = timed(["siege", "-R", settings.name, "-b", "-c", str(users), f"-t{whole}S", url])
+            text, cpu = timed(["siege", "-R", settings.name, "-b", "-c", str(users), f"-t{whole}S", url], seconds)
         if number(r"Failed transactions:\s+(\d+)", text) > 0:
             raise SystemExit(f"siege: failures\n{text}")
         hits = number(r"Transactions:\s+(\d+)", text)
@@ -145,7 +157,7 @@ def siege(connection: str, users: int) -> Contender:
 def hey(*options: str) -> Contender:
     def run(port: int, seconds: float) -> Sample:
         url = f"http://127.0.0.1:{port}/"
-        text, cpu = timed(["hey", "-cpus", "1", "-z", f"{seconds:g}s", *options, url])
+        text, cpu = timed(["hey", "-cpus", "1", "-z", f"{seconds:g}s", *options, url], seconds)
         requests = number(r"\[200\]\s+(\d+) responses", text)
 
         def latency(percent: int) -> float:

@@ -11,8 +11,7 @@ using event = parse_event;
 // What a stream of bytes means, as text: "200 OK {3:abc} keep | ... | bad status".
 class reader {
 public:
-    explicit reader(bool answers_head = false, parse_limits limits = response_limits)
-        : limits_(limits), answers_head_(answers_head) {
+    explicit reader(bool answers_head = false, parse_limits limits = response_limits) : limits_(limits) {
         parser_.expect(answers_head);
     }
 
@@ -65,7 +64,6 @@ private:
     response_head head_;
     std::string pending_, body_, log_;
     bool keep_ = false;
-    bool answers_head_;
 };
 
 std::string read(std::string_view bytes) {

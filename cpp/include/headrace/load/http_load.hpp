@@ -3,7 +3,7 @@
 //     http_load load(options); load.open(cancel); load.start(at); while (!load.wait(100ms)) ...; load.close(); load.result()
 //
 // Threads:  one owner calls these functions; progress() and stop() from any thread. Each of `threads` runs a loop of its
-//           own over epoll: a request then costs two system calls, where a reactor that re-arms costs three.
+//           own over epoll (docs/design.md, section 10, says why not Asio's).
 // Lifetime: the owner keeps csv_fd open until close() has returned.
 // Errors:   open(): a setting outside its range, a name that does not resolve, a certificate that cannot be used, a limit
 //           of the process. close(): nothing was ever answered; rows that could not be written. Whatever else a server
