@@ -213,6 +213,36 @@ def test_a_server_that_never_answers_is_timed_out_and_in_the_percentiles():
     assert result.verdict == "failed"
 
 
+def test_connections_are_opened_anew_when_the_server_ends_them():
+    server = headrace.http.Server(max_requests_per_connection=10, idle_timeout_s=0.05)
+    server.route("GET", "/hello", native="hello")
+    with server.running() as where:
+        announced = load.http(f"{where}/hello", users=8, count=400)
+        assert (announced.transactions, announced.failed, announced.counts["connects"]) == (400, 0, 40)
+        idle = load.http(f"{where}/hello", users=4, count=12, think_s=0.2)
+        assert (idle.transactions, idle.failed, idle.counts["connects"]) == (12, 0, 12)
+
+
+def test_local_ports_that_run_out_are_taken_from_other_loopback_addresses():
+    program = (
+        "open('/proc/sys/net/ipv4/ip_local_port_range', 'w').write('40000 40031')\n"
+        "import headrace\n"
+        "server = headrace.http.Server()\n"
+        "server.route('GET', '/hello', native='hello')\n"
+        "with server.running() as url:\n"
+        "    result = headrace.load.http(url + '/hello', users=100, count=400)\n"
+        "print(result.transactions, result.failed, result.counts['sources'] > 1)\n"
+        "print(result.summary())"
+    )
+    shell = ["unshare", "--map-root-user", "--net", "sh", "-c"]
+    if subprocess.run([*shell, "ip link set lo up"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this kernel gives no network of its own to a user (unshare --map-root-user --net)")
+    argv = [*shell, f'ip link set lo up && exec "{sys.executable}" -c "$0"', program]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("400 0 True"), done.stdout + done.stderr
+    assert "local ports ran out" in done.stdout
+
+
 def test_more_users_than_descriptors_are_refused():
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n"

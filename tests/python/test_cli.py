@@ -39,7 +39,7 @@ def headrace(*args: str, **options) -> subprocess.CompletedProcess[str]:
         (["mq", "process", "--producers", "p.csv"], "Missing option"),
         (["load", "http"], "no URL was given"),
         (["load", "http", "ftp://127.0.0.1/"], "not http:// or https://"),
-        (["load", "http", "http://127.0.0.1:1/", "--users", "0"], "users must be"),
+        (["load", "http", "http://127.0.0.1:1/", "--users", "0"], "must be between 1 and 1000000"),
         (["load", "http", "http://127.0.0.1:1/", "--think", "soon"], "cannot read the pause"),
         (["load", "http", "http://127.0.0.1:1/", "--header", "X"], "write 'Name: value'"),
         (["load", "http", "http://127.0.0.1:1/", "--connection", "none"], "keep-alive or close"),

@@ -220,6 +220,9 @@ def test_statuses():
     [
         ({"users": 0}, "users"),
         ({"rate": -1.0}, "rate"),
+        ({"rate": 5.0, "users": 5}, "say how many connections"),
+        ({"connections": 5}, "say how many users"),
+        ({"rate": 5.0, "connections": 0}, "users"),
         ({"duration_s": -1}, "duration_s"),
         ({"count": 0}, "count"),
         ({"threads": 0}, "threads"),

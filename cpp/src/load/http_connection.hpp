@@ -42,7 +42,7 @@ public:
     step open_and_send(http_io& io, const http_request& request, const http_origin& origin, const socket_address& to,
                        unsigned source, std::uint64_t key);
     step on_events(http_io& io, std::uint32_t events);
-    step go_on(http_io& io) { return receive(io, true); }
+    step go_on(http_io& io) { return phase_ == phase::busy ? receive(io, true) : step::waiting; }
     void close() noexcept;
 
     bool closed() const noexcept { return phase_ == phase::closed; }

@@ -10,6 +10,7 @@ namespace {
 constexpr ns publish_every = std::chrono::milliseconds{100};
 constexpr ns latencies_every = std::chrono::milliseconds{500};
 constexpr std::size_t buffer_size = 64 * 1024;
+// Requests never sent whose waiting is recorded one by one; more of them are counted only.
 constexpr std::uint64_t max_unsent_listed = 10'000'000;
 
 // Whole numbers shared fairly: the first ones get one more.
@@ -112,7 +113,6 @@ void http_worker::handle(std::span<const epoll_event> events) {
     std::vector<std::uint32_t> unread;
     unread.swap(more_to_read_);
     for (const auto index : unread) {
-        if (slots_[index].connection.closed()) continue;
         follow(index, slots_[index].connection.go_on(io_));
         begin_ready();
     }
@@ -133,10 +133,8 @@ ns http_worker::next_moment() const {
 void http_worker::look_at_stop(ns now) {
     const ns stop{shared_.stop_at.load(std::memory_order_acquire)};
     if (now < stop || interrupted_) return;
-    if (accepting_) {
-        interrupted_ = true;
-        window_end_ = std::min(window_end_, stop);
-    }
+    interrupted_ = true;
+    if (accepting_) window_end_ = std::min(window_end_, stop);
     drain_end_ = now;
 }
 
@@ -149,6 +147,7 @@ void http_worker::close_window(ns now) {
     for (std::uint64_t n = 0; n < max_unsent_listed && schedule_->peek() < window_end_; ++n) {
         tally_.unsent(schedule_->take(), now, true);
     }
+    tally_.counts().unsent += schedule_->about_before(window_end_);
 }
 
 bool http_worker::over(ns now) const {

@@ -31,6 +31,15 @@ TEST(arrivals, end_after_the_given_number) {
     EXPECT_EQ(a.take(), ns::max());
 }
 
+TEST(arrivals, a_long_rest_is_counted_by_its_rate) {
+    arrivals a({.rate = 1e6, .start = 1s, .most = 5'000'000});
+    EXPECT_EQ(a.about_before(1s), 0U);
+    EXPECT_EQ(a.about_before(2s), 1'000'001U);
+    EXPECT_EQ(a.about_before(100s), 5'000'000U);
+    a.take();
+    EXPECT_EQ(a.about_before(1s + 1us), 0U);
+}
+
 TEST(arrivals, a_ramp_offers_half_the_load_within_its_time) {
     const auto times = first(3001, {.rate = 1000, .ramp = 2s});
     const auto by = [&](ns t) { return std::count_if(times.begin(), times.end(), [&](ns at) { return at < t; }); };

@@ -24,7 +24,9 @@ def http(
     file: Annotated[
         str | None, typer.Option("--file", "-f", metavar="FILE", help="A list: URL [METHOD [BODY]] on each line.")
     ] = None,
-    users: Annotated[int, typer.Option("--users", "-c", metavar="N", help="Closed loop: users who wait.")] = 25,
+    users: Annotated[
+        int | None, typer.Option("--users", "-c", metavar="N", help="Closed loop: users who wait; 25 unless said.")
+    ] = None,
     rate: Annotated[
         float | None, typer.Option(metavar="R", help="Open loop: requests/s on a schedule, whatever the server does.")
     ] = None,

@@ -18,6 +18,7 @@ from headrace.load.thresholds import Threshold
 from headrace.measure import Histogram
 
 _SLICE_S = 0.1
+_USERS = 25
 _OPEN_LOOP_CONNECTIONS = 1000
 
 
@@ -31,7 +32,7 @@ class Interrupted(KeyboardInterrupt):
 
 def http(
     *urls: str | Request,
-    users: int = 25,
+    users: int | None = None,
     rate: float | None = None,
     arrivals: Literal["constant", "poisson"] = "constant",
     connections: int | None = None,
@@ -69,7 +70,7 @@ def http(
     Args:
         urls: ``http://`` or ``https://``, or `Request`s with a method and a body of their own. Each user goes through
             them in order, beginning at its own place; in an open loop they take turns.
-        users: of the closed loop; each has one connection to each server among ``urls``.
+        users: of the closed loop, 25 unless said; each has one connection to each server among ``urls``.
         rate: requests per second of all threads together.
         arrivals: "constant" or "poisson" gaps.
         connections: open loop: open at once, 1000 unless said. A request that finds none free waits, and its time runs.
@@ -108,12 +109,16 @@ def http(
         raise InvalidArgument("load: count must be at least 1")
     if rate is not None and not rate > 0:
         raise InvalidArgument("load: rate must be above 0 per second")
-    at_once = users if rate is None else (connections or max(_OPEN_LOOP_CONNECTIONS, threads))
+    if rate is not None and users is not None:
+        raise InvalidArgument("load: users belong to a closed loop; with a rate say how many connections")
+    if rate is None and connections is not None:
+        raise InvalidArgument("load: connections belong to a rate; without one say how many users")
+    most = (users, _USERS) if rate is None else (connections, max(_OPEN_LOOP_CONNECTIONS, threads))
     options: dict[str, Any] = {
         "requests": requests,
         "headers": [(str(k), str(v)) for k, v in (headers.items() if isinstance(headers, Mapping) else headers)],
         "threads": threads,
-        "users": at_once,
+        "users": most[1] if most[0] is None else most[0],
         "rate": rate or 0.0,
         "arrivals": arrivals,
         "seed": seed,

@@ -3,6 +3,7 @@
 // Pure: time is a parameter.   Threads: one at a time.   Errors: the pacer's.
 #pragma once
 
+#include <algorithm>
 #include <headrace/load/ramp.hpp>
 #include <headrace/measure/pacer.hpp>
 #include <limits>
@@ -37,6 +38,13 @@ public:
             look();
         }
         return taken;
+    }
+
+    /// About how many are meant to start before `end`, at the full rate: for schedules too long to go through.
+    std::uint64_t about_before(ns end) const noexcept {
+        if (next_ >= end) return 0;
+        const auto seconds = std::chrono::duration<double>(end - next_).count();
+        return std::min(left_, static_cast<std::uint64_t>(seconds * pacer_.rate()) + 1);
     }
 
 private:
