@@ -29,7 +29,8 @@ failure check_times(const http_load_options& o) {
 failure check_options(const http_load_options& o) {
     if (o.requests.empty()) return bad("no URL was given");
     if (o.threads == 0 || o.threads > max_threads) return bad("threads must be between 1 and 256");
-    if (o.users == 0 || o.users > max_users) return bad("users (with a rate: connections) must be between 1 and 1000000");
+    if (o.users == 0 || o.users > max_users)
+        return bad("users (with a rate: connections) must be between 1 and 1000000");
     if (o.users < o.threads) return bad("there must be at least one user (or connection) for each thread");
     if (o.rate != 0) {
         if (auto wrong = measure::pacer::check(o.rate)) return bad(wrong.message);
