@@ -24,6 +24,8 @@ from headrace.load.live import Progress
 from headrace.servers.base import free_port
 from headrace.servers.certificate import self_signed
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
@@ -101,6 +103,43 @@ def test_an_open_loop_counts_from_the_intended_time(url):
     assert result.percentile(99) > 200
     assert result.service.percentile(50) / 1e6 < result.percentile(99)
     assert result.counts["begun"] + result.unsent == 50
+
+
+def test_a_server_that_stalls_cannot_hide_it_in_an_open_loop():
+    port = free_port()
+    program = ROOT / "experiments/http_executors/peers/stalling_server.py"
+    with subprocess.Popen([sys.executable, str(program), str(port), "0.2", "1.0"]) as server:
+        try:
+            listening(port)
+            where = f"http://127.0.0.1:{port}/"
+            rate = load.http(where, rate=500, warm_up_s=0.2, duration_s=2.0)
+            users = load.http(where, users=5, duration_s=2.0)
+        finally:
+            server.kill()
+    # A fifth of the requests are due in a stall of 200 ms: p90 is its half, p99 nearly all of it.
+    assert rate.percentile(90) > 80
+    assert rate.percentile(99) > 160
+    assert users.percentile(90) < rate.percentile(90) / 2  # the users waited with it
+
+
+def listening(port: int) -> None:
+    """Until somebody accepts; the test's own timeout ends a vain wait."""
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+
+
+def test_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    server = headrace.http.Server(host="::1")
+    server.route("GET", "/hello", native="hello")
+    with server.running() as where:
+        assert load.http(f"{where}/hello", count=20, users=2).transactions == 20
 
 
 def test_poisson_arrivals_are_the_seeds(url):
