@@ -253,13 +253,15 @@ def test_a_server_that_never_answers_is_timed_out_and_in_the_percentiles():
 
 
 def test_connections_are_opened_anew_when_the_server_ends_them():
-    server = headrace.http.Server(max_requests_per_connection=10, idle_timeout_s=0.05)
+    server = headrace.http.Server(max_requests_per_connection=10, idle_timeout_s=0.1)
     server.route("GET", "/hello", native="hello")
     with server.running() as where:
         announced = load.http(f"{where}/hello", users=8, count=400)
-        assert (announced.transactions, announced.failed, announced.counts["connects"]) == (400, 0, 40)
-        idle = load.http(f"{where}/hello", users=4, count=12, think_s=0.2)
-        assert (idle.transactions, idle.failed, idle.counts["connects"]) == (12, 0, 12)
+        assert (announced.transactions, announced.failed) == (400, 0)
+        assert 40 <= announced.counts["connects"] < 48  # each of 8 users may stop in the middle of a connection
+        idle = load.http(f"{where}/hello", users=4, count=12, think_s=0.4)
+        assert (idle.transactions, idle.failed) == (12, 0)
+        assert idle.counts["connects"] == 12
 
 
 def test_local_ports_that_run_out_are_taken_from_other_loopback_addresses():

@@ -19,7 +19,7 @@ std::string_view hint_for(outcome how) noexcept {
         case outcome::refused: return "is the server running, and is this its port?";
         case outcome::tls_failed: return "name the authority with --ca-file, or do not verify with --insecure";
         case outcome::bad_response: return "is this a server of HTTP/1.1, and does it speak TLS (https://)?";
-        case outcome::no_ports: return "use --keep-alive, or fewer new connections per second";
+        case outcome::no_ports: return "use keep-alive, or fewer new connections per second";
         case outcome::no_descriptors: return "raise the limit with ulimit -n, or use fewer users";
         default: return "is this the right address?";
     }
@@ -122,7 +122,8 @@ void http_worker::note(const slot& s, outcome how, ns now) {
         const auto& addresses = shared_.addresses[s.request->origin];
         sample = s.request->display + " (" + addresses[s.address % addresses.size()].display() + "): ";
         sample += how == outcome::bad_status ? "status " + std::to_string(s.connection.status()) : text_of(how);
-        if (no_answer(how) && how != outcome::timed_out && !s.connection.detail().empty()) {
+        const bool said = how == outcome::refused || how == outcome::reset || how == outcome::timed_out;
+        if (no_answer(how) && !said && !s.connection.detail().empty()) {
             sample += ": " + s.connection.detail();
         }
     }

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def http(
-    urls: Annotated[list[str] | None, typer.Argument(metavar="URL...", help="http:// or https://")] = None,
+    urls: Annotated[list[str] | None, typer.Argument(metavar="URL", help="http:// or https://")] = None,
     file: Annotated[
         str | None, typer.Option("--file", "-f", metavar="FILE", help="A list: URL [METHOD [BODY]] on each line.")
     ] = None,
@@ -72,8 +72,9 @@ def http(
 ) -> int:
     """Put an HTTP server under load; print siege's summary, percentiles, and whether the figures can be trusted.
 
-    Exit codes: 0 valid, 1 failed (nothing succeeded, or a --fail-if holds), 2 bad usage, 3 the server cannot keep up
-    with --rate or the figures show the generator's limits, 130 interrupted.
+    Exit codes: 0 valid; 1 failed: nothing succeeded, or a --fail-if holds; 2 bad usage;
+
+    3 the server does not keep up with --rate, or the figures show the generator's limits; 130 interrupted.
     """
     from headrace import load
     from headrace.errors import InvalidArgument
