@@ -57,6 +57,10 @@ print(json.dumps({"requests": r.transactions + r.counts["late_ok"], "rate": r.ra
 """
 
 
+class CannotMeasure(Exception):
+    """A contender or the server failed; the text says which."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One contender in one round. Times are ms; NaN for what it does not tell."""
@@ -90,17 +94,17 @@ def timed(argv: list[str], seconds: float) -> tuple[str, float]:
             continue
         break
     else:
-        raise SystemExit(f"{argv[0]} did not end in {ATTEMPTS} attempts")
+        raise CannotMeasure(f"{argv[0]} did not end in {ATTEMPTS} attempts")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
-        raise SystemExit(f"{argv[0]} failed:\n{done.stdout}{done.stderr}")
+        raise CannotMeasure(f"{argv[0]} failed:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def number(pattern: str, text: str) -> float:
     found = re.search(pattern, text)
     if found is None:
-        raise SystemExit(f"no {pattern!r} in:\n{text}")
+        raise CannotMeasure(f"no {pattern!r} in:\n{text}")
     return float(found[1])
 
 
@@ -112,7 +116,7 @@ def ours(**options: object) -> Contender:
         text, _ = timed([sys.executable, "-c", OURS, json.dumps(given)], seconds)
         got = json.loads(text.splitlines()[-1])
         if got["failed"]:
-            raise SystemExit(f"headrace: {got['failed']} requests failed")
+            raise CannotMeasure(f"headrace: {got['failed']} requests failed")
         return Sample(got["rate"], 1e6 * got["cpu_s"] / got["requests"], got["p50"], got["p90"], got["p99"], got["max"])
 
     return run
@@ -147,7 +151,7 @@ def siege(connection: str, users: int) -> Contender:
             url = f"http://127.0.0.1:{port}/"
             text, cpu = timed(["siege", "-R", settings.name, "-b", "-c", str(users), f"-t{whole}S", url], seconds)
         if number(r"Failed transactions:\s+(\d+)", text) > 0:
-            raise SystemExit(f"siege: failures\n{text}")
+            raise CannotMeasure(f"siege: failures\n{text}")
         hits = number(r"Transactions:\s+(\d+)", text)
         return Sample(number(r"Transaction rate:\s+([\d.]+)", text), 1e6 * cpu / hits)
 
@@ -273,7 +277,7 @@ def wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
         else:
             return
-    raise SystemExit(f"{process.args!r} does not listen")
+    raise CannotMeasure(f"{process.args!r} does not listen")
 
 
 def measure(group: Group, rounds: int, seconds: float) -> dict[str, list[Sample]]:
@@ -282,7 +286,7 @@ def measure(group: Group, rounds: int, seconds: float) -> dict[str, list[Sample]
     for name in group.contenders.keys() - able.keys():
         missing = f"{name} is not installed; script/bootstrap --all installs it"
         if os.environ.get("HEADRACE_REQUIRE_ALL") == "1":
-            raise SystemExit(missing)
+            raise CannotMeasure(missing)
         print(f"{group.name}: {missing}", file=sys.stderr)
     found: dict[str, list[Sample]] = {name: [] for name in able}
     port = free_port()
@@ -331,7 +335,11 @@ def main() -> int:
     good, document = True, {}
     for group in GROUPS:
         if options.only in (None, group.name):
-            samples = measure(group, options.rounds, options.seconds)
+            try:
+                samples = measure(group, options.rounds, options.seconds)
+            except CannotMeasure as error:
+                print(f"load_bench: {error}", file=sys.stderr)
+                return 2
             good = report(group, samples) and good
             document[group.name] = {name: [asdict(s) for s in runs] for name, runs in samples.items()}
     if options.json:
