@@ -31,6 +31,7 @@ build_packages() {
 # test_packages <system>: what the tests, sanitizers and comparisons use on top.
 test_packages() {
     echo ccache mold clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev
+    echo wrk siege hey                          # the load generators that ours is compared with
     case $1 in
         "debian 12") echo chromium ;;           # Ubuntu has it as a snap only; without it screenshots are skipped
     esac

@@ -37,6 +37,13 @@ def headrace(*args: str, **options) -> subprocess.CompletedProcess[str]:
         (["mq", "produce", "--url", "redis://x"], "Missing option '--topic'"),
         (["mq", "produce", "--url", "redis://x", "--topic", "t", "--threads", "few"], "--threads"),
         (["mq", "process", "--producers", "p.csv"], "Missing option"),
+        (["load", "http"], "no URL was given"),
+        (["load", "http", "ftp://127.0.0.1/"], "not http:// or https://"),
+        (["load", "http", "http://127.0.0.1:1/", "--users", "0"], "must be between 1 and 1000000"),
+        (["load", "http", "http://127.0.0.1:1/", "--think", "soon"], "cannot read the pause"),
+        (["load", "http", "http://127.0.0.1:1/", "--header", "X"], "write 'Name: value'"),
+        (["load", "http", "http://127.0.0.1:1/", "--connection", "none"], "keep-alive or close"),
+        (["load", "http", "http://127.0.0.1:1/", "--fail-if", "slow"], "cannot read the rule"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(args, said):
@@ -69,7 +76,16 @@ def test_a_missing_server_is_named_with_its_package(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    [["doctor"], ["run"], ["compare"], ["report"], ["mq", "produce"], ["mq", "consume"], ["mq", "process"]],
+    [
+        ["doctor"],
+        ["run"],
+        ["compare"],
+        ["report"],
+        ["mq", "produce"],
+        ["mq", "consume"],
+        ["mq", "process"],
+        ["load", "http"],
+    ],
     ids=" ".join,
 )
 def test_help_has_an_example_and_json(command):

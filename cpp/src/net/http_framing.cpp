@@ -18,33 +18,6 @@ void read_connection(std::string_view value, framing& f) noexcept {
     f.upgrade_named = f.upgrade_named || list_contains(value, "upgrade");
 }
 
-// `chunked` once, last and alone; anything before it is a coding that we do not have.
-parse_error read_encoding(std::string_view list, bool& chunked) noexcept {
-    bool foreign = false;
-    for (;;) {
-        const auto comma = list.find(',');
-        const auto item = chars::trim(list.substr(0, comma));
-        if (chunked || item.empty()) return parse_error::bad_transfer_encoding;
-        chunked = equal_ignoring_case(item, "chunked");
-        foreign = foreign || !chunked;
-        if (comma == std::string_view::npos) break;
-        list.remove_prefix(comma + 1);
-    }
-    if (!chunked) return parse_error::bad_transfer_encoding;
-    return foreign ? parse_error::unknown_transfer_encoding : parse_error::none;
-}
-
-parse_error read_length(std::string_view text, std::uint64_t most, std::uint64_t& length) noexcept {
-    if (text.empty()) return parse_error::bad_content_length;
-    bool too_large = false;
-    for (const char c : text) {
-        if (c < '0' || c > '9') return parse_error::bad_content_length;
-        if (!too_large) length = length * 10 + static_cast<std::uint64_t>(c - '0');
-        too_large = too_large || length > most;
-    }
-    return too_large ? parse_error::body_too_large : parse_error::none;
-}
-
 void collect(const field& one, framing& f) noexcept {
     switch (one.name.size()) {
         case 4:
@@ -92,6 +65,33 @@ parse_error check_content(const framing& f, const parse_limits& limits, request_
 }
 
 }  // namespace
+
+// `chunked` once, last and alone; anything before it is a coding that we do not have.
+parse_error read_encoding(std::string_view list, bool& chunked) noexcept {
+    bool foreign = false;
+    for (;;) {
+        const auto comma = list.find(',');
+        const auto item = chars::trim(list.substr(0, comma));
+        if (chunked || item.empty()) return parse_error::bad_transfer_encoding;
+        chunked = equal_ignoring_case(item, "chunked");
+        foreign = foreign || !chunked;
+        if (comma == std::string_view::npos) break;
+        list.remove_prefix(comma + 1);
+    }
+    if (!chunked) return parse_error::bad_transfer_encoding;
+    return foreign ? parse_error::unknown_transfer_encoding : parse_error::none;
+}
+
+parse_error read_length(std::string_view text, std::uint64_t most, std::uint64_t& length) noexcept {
+    if (text.empty()) return parse_error::bad_content_length;
+    bool too_large = false;
+    for (const char c : text) {
+        if (c < '0' || c > '9') return parse_error::bad_content_length;
+        if (!too_large) length = length * 10 + static_cast<std::uint64_t>(c - '0');
+        too_large = too_large || length > most;
+    }
+    return too_large ? parse_error::body_too_large : parse_error::none;
+}
 
 parse_error interpret_head(const parse_limits& limits, request_head& head) {
     framing f;

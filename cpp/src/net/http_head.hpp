@@ -1,7 +1,9 @@
 // The head of a request in one pass over its bytes. Used by request_parser, which owns what is kept between calls.
 #pragma once
 
-#include <headrace/net/http_request_parser.hpp>
+#include <headrace/net/http_message.hpp>
+#include <headrace/net/http_parse_error.hpp>
+#include <vector>
 
 namespace headrace::net::http {
 
@@ -17,6 +19,10 @@ head_result parse_head(std::string_view in, const parse_limits& limits, std::vec
 
 /// What the fields and the target mean for the request: Host, content, connection, expectation (http_framing.cpp).
 parse_error interpret_head(const parse_limits& limits, request_head& head);
+
+/// The values of Transfer-Encoding and Content-Length, for requests and responses alike. `length` begins at 0.
+parse_error read_encoding(std::string_view list, bool& chunked) noexcept;
+parse_error read_length(std::string_view text, std::uint64_t most, std::uint64_t& length) noexcept;
 
 /// The forms of a request target and their parts (RFC 9112, section 3.2); http_target.cpp.
 parse_error split_target(request_head& head);

@@ -41,11 +41,18 @@ bool is_field_value(std::string_view text) noexcept {
     return chars::all(text, chars::value);
 }
 
-std::string_view request_head::get(std::string_view name) const noexcept {
+static std::string_view value_of(std::span<const field> fields, std::string_view name) noexcept {
     for (const auto& f : fields) {
         if (equal_ignoring_case(f.name, name)) return f.value;
     }
     return {};
+}
+
+std::string_view request_head::get(std::string_view name) const noexcept {
+    return value_of(fields, name);
+}
+std::string_view response_head::get(std::string_view name) const noexcept {
+    return value_of(fields, name);
 }
 
 bool request_head::has(std::string_view name) const noexcept {

@@ -1,11 +1,11 @@
 #include <array>
-#include <headrace/net/http_request_parser.hpp>
+#include <headrace/net/http_parse_error.hpp>
 
 namespace headrace::net::http {
 namespace {
 
 // In the order of parse_error.
-constexpr std::array<parse_error_info, 32> table{{
+constexpr std::array<parse_error_info, 35> table{{
     {200, "no error", ""},
     {400, "the method is not a token", "9110 9.1"},
     {501, "the method is longer than any known one", "9112 3"},
@@ -38,8 +38,11 @@ constexpr std::array<parse_error_info, 32> table{{
     {400, "a chunk does not end in CRLF", "9112 7.1"},
     {400, "a field that may not be a trailer", "9110 6.5.1"},
     {431, "the trailer fields are too large", "6585 5"},
+    {502, "the response does not begin with HTTP/1.0 or HTTP/1.1, a status and a reason", "9112 4"},
+    {502, "the status is not between 100 and 599", "9110 15"},
+    {502, "the connection ended in the middle of the response", "9112 8"},
 }};
-static_assert(table.size() == static_cast<std::size_t>(parse_error::trailers_too_large) + 1);
+static_assert(table.size() == static_cast<std::size_t>(parse_error::cut_short) + 1);
 
 }  // namespace
 

@@ -8,6 +8,7 @@ from headrace._core import _bench as _bench
 from headrace._core import batch as batch
 from headrace._core import graph as graph
 from headrace._core import http as http
+from headrace._core import load as load
 from headrace._core import mq as mq
 from headrace._core import redis as redis
 

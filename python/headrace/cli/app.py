@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from headrace import __version__
-from headrace.cli import doctor, mq, runs
+from headrace.cli import doctor, load, mq, runs
 
 app = typer.Typer(
     name="headrace",
@@ -37,3 +37,4 @@ def _options(
 doctor.register(app)
 runs.register(app)
 mq.register(app)
+load.register(app)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from headrace._interrupt import Interrupt
 from headrace.experiment.broker import Broker
 from headrace.experiment.fleet import POLL_S, Fleet, Program
 from headrace.experiment.flow import CaseFlow, FlowOptions, Step, Totals
-from headrace.experiment.interrupt import Interrupt
 from headrace.experiment.mq_case import MqCase
 from headrace.experiment.part import Setting
 from headrace.experiment.series import Series

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from headrace._interrupt import Interrupt
 from headrace.errors import InvalidArgument
 from headrace.experiment.flow import Totals
-from headrace.experiment.interrupt import Interrupt
 from headrace.servers.launch import tied
 from headrace.servers.usage import Usage, process_usage
 

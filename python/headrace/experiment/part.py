@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace._interrupt import Interrupt
 from headrace.experiment.checks import Check
-from headrace.experiment.interrupt import Interrupt
 from headrace.experiment.progress import Progress
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from headrace._interrupt import Interrupt
 from headrace.errors import InvalidArgument
-from headrace.experiment.interrupt import Interrupt
 from headrace.experiment.part import Part, Setting, part
 from headrace.experiment.planning import PlannedCase, plan
 from headrace.experiment.progress import Progress, for_terminal

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
-from headrace.errors import InvalidArgument, IoError
+from headrace._csv import CsvTarget, csv_descriptor
+from headrace.errors import InvalidArgument
 from headrace.measure import Histogram
 from headrace.mq.programs import ConsumeProgram, ProduceProgram, _Program
-
-type_of_csv = str | os.PathLike[str] | int | IO[Any] | None
 
 
 @dataclass(frozen=True)
@@ -54,28 +49,6 @@ class ProgramResult:
         )
 
 
-@contextmanager
-def _csv_descriptor(csv: type_of_csv) -> Iterator[int]:
-    """The descriptor to write rows to; a file that was opened here is closed here."""
-    if csv is None:
-        yield -1
-    elif isinstance(csv, int):
-        yield csv
-    elif isinstance(csv, (str, os.PathLike)):
-        path = Path(csv)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        except OSError as error:
-            raise IoError(f"cannot write {path}: {error.strerror}. Choose a file in a writable folder") from error
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-    else:
-        csv.flush()
-        yield csv.fileno()
-
-
 def _run(program: _Program, kind: Literal["produce", "consume"]) -> ProgramResult:
     with program:
         program.connect()
@@ -103,7 +76,7 @@ def _run(program: _Program, kind: Literal["produce", "consume"]) -> ProgramResul
     )
 
 
-def produce(*, csv: type_of_csv = None, **options: Any) -> ProgramResult:
+def produce(*, csv: CsvTarget = None, **options: Any) -> ProgramResult:
     """Send messages and wait for their acknowledgements; the seed's producer program.
 
     Args:
@@ -113,11 +86,11 @@ def produce(*, csv: type_of_csv = None, **options: Any) -> ProgramResult:
     Raises what `ProduceProgram.connect` and `close` raise. On Ctrl-C, rows written so far are whole.
     """
     _refuse(options, "csv_fd")
-    with _csv_descriptor(csv) as descriptor:
+    with csv_descriptor(csv) as descriptor:
         return _run(ProduceProgram(csv_fd=descriptor, **options), "produce")
 
 
-def consume(*, csv: type_of_csv = None, **options: Any) -> ProgramResult:
+def consume(*, csv: CsvTarget = None, **options: Any) -> ProgramResult:
     """Receive and acknowledge messages; the seed's consumer program.
 
     Args:
@@ -127,7 +100,7 @@ def consume(*, csv: type_of_csv = None, **options: Any) -> ProgramResult:
     Raises what `ConsumeProgram.connect` and `close` raise; DeadlineExceeded when ``count`` messages did not come.
     """
     _refuse(options, "csv_fd")
-    with _csv_descriptor(csv) as descriptor:
+    with csv_descriptor(csv) as descriptor:
         return _run(ConsumeProgram(csv_fd=descriptor, **options), "consume")
 
 

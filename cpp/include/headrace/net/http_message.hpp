@@ -53,4 +53,22 @@ struct request_head {
     bool has(std::string_view name) const noexcept;
 };
 
+/// The head of a response, and what it says about its content (RFC 9112, section 6.3).
+struct response_head {
+    enum class content : std::uint8_t { none, length, chunked, until_close };
+
+    unsigned status = 0;  ///< 100 to 599
+    unsigned minor_version = 1;
+    std::string_view reason;
+    std::span<const field> fields;
+    content kind = content::none;
+    std::uint64_t content_length = 0;  ///< as given, also where no content follows (HEAD, 304)
+    bool keep_alive = true;            ///< another request may follow on this connection
+
+    /// Another response follows. 101 is final: what comes next is not HTTP.
+    bool interim() const noexcept { return status < 200 && status != 101; }
+    /// The value of the first field of this name; empty when there is none.
+    std::string_view get(std::string_view name) const noexcept;
+};
+
 }  // namespace headrace::net::http
