@@ -19,5 +19,6 @@ void register_ledger(py::module_& m);
 void register_bench(py::module_& m);
 void register_http(py::module_& m);
 void register_graph(py::module_& m);
+void register_exec(py::module_& m);
 
 }  // namespace headrace::bindings
