@@ -27,6 +27,7 @@ const char* class_name(const std::error_code& code) {
         case errc::forked: return "Forked";
         case errc::user_error: return "UserError";
         case errc::dependency_failed: return "DependencyFailed";
+        case errc::worker_lost: return "WorkerLost";
     }
     return "HeadraceError";
 }

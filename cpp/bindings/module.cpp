@@ -17,4 +17,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     headrace::bindings::register_http(m);
     headrace::bindings::register_graph(m);
     headrace::bindings::register_load(m);
+    headrace::bindings::register_exec(m);
 }

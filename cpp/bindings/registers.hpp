@@ -20,5 +20,6 @@ void register_bench(py::module_& m);
 void register_http(py::module_& m);
 void register_graph(py::module_& m);
 void register_load(py::module_& m);
+void register_exec(py::module_& m);
 
 }  // namespace headrace::bindings

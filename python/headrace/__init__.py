@@ -6,8 +6,9 @@ True
 
 Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them), ``headrace.redis``
 (native client), ``headrace.batch`` (calls that batch themselves), ``headrace.graph`` (units that depend on each other),
-``headrace.http`` (server with native routes), ``headrace.load`` (load generator), ``headrace.measure`` (histogram,
-recorder), ``headrace.servers`` (private servers), ``headrace.experiment`` and ``headrace.results``.
+``headrace.exec`` (calls in worker processes and threads), ``headrace.http`` (server with native routes), ``headrace.load``
+(load generator), ``headrace.measure`` (histogram, recorder), ``headrace.servers`` (private servers),
+``headrace.experiment`` and ``headrace.results``.
 Importing the package is cheap: a part loads on first use, and so do pandas and the command line.
 """
 
@@ -23,7 +24,7 @@ from headrace.features import build_config, has, why_not
 
 __version__: str = build_config()["version"]
 
-_PARTS = ("batch", "experiment", "graph", "http", "load", "measure", "mq", "redis", "results", "servers")
+_PARTS = ("batch", "exec", "experiment", "graph", "http", "load", "measure", "mq", "redis", "results", "servers")
 
 __all__ = [
     "Future",
@@ -34,6 +35,7 @@ __all__ = [
     "batch",
     "build_config",
     "errors",
+    "exec",
     "experiment",
     "graph",
     "has",
@@ -48,7 +50,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from headrace import experiment, graph, http, load, measure, mq, redis, results, servers
+    from headrace import exec, experiment, graph, http, load, measure, mq, redis, results, servers
     from headrace.batch.decorator import BatchModule
     from headrace.graph import Graph, Node
 

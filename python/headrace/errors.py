@@ -10,6 +10,7 @@ HeadraceError
 ├── BadResult              (also ValueError)      a batch function gave too many, too few or no results
 ├── UserError                                     a native function of the caller's failed
 ├── DependencyFailed                              not run, because what it depends on failed (that is __cause__)
+├── WorkerLost             (also RuntimeError)    the process that ran it ended, or none could be started
 ├── NotFound                                      a named file, topic or group does not exist
 ├── IoError                (also OSError)         a file could not be read or written
 ├── FeatureNotBuilt        (also ImportError)     this build lacks a library; the text says how to get it
@@ -64,6 +65,10 @@ class UserError(HeadraceError):
 
 class DependencyFailed(HeadraceError):
     """Not run, because something that it depends on failed; ``__cause__`` is that failure."""
+
+
+class WorkerLost(HeadraceError, RuntimeError):
+    """The worker process that ran it ended before it answered, or none could be started; the text says why."""
 
 
 class NotFound(HeadraceError):

@@ -24,6 +24,7 @@ struct category final : std::error_category {
             case errc::forked: return "used after fork";
             case errc::user_error: return "a function of the caller failed";
             case errc::dependency_failed: return "a dependency failed";
+            case errc::worker_lost: return "worker process lost";
         }
         return "unknown error";
     }

@@ -6,6 +6,7 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, final
 
 from headrace._core import _bench as _bench
 from headrace._core import batch as batch
+from headrace._core import exec as exec
 from headrace._core import graph as graph
 from headrace._core import http as http
 from headrace._core import load as load

@@ -25,6 +25,7 @@ enum class errc {
     forked,                 ///< The handle belongs to the parent process; make a new one after fork.
     user_error,             ///< A function of the caller's failed; the text is what it said.
     dependency_failed,      ///< Not run, because something it depends on failed.
+    worker_lost,            ///< The process that ran it ended, or none could be started; the text says why.
 };
 
 const std::error_category& error_category() noexcept;
