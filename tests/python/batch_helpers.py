@@ -20,7 +20,10 @@ class Downstream:
         self._gate.set()
 
     def stop(self) -> None:
+        """From now on calls stay inside; `wait_entered` waits for one of these."""
         self._gate.clear()
+        while self.entered.acquire(blocking=False):
+            pass
 
     def go(self) -> None:
         self._gate.set()
