@@ -147,6 +147,12 @@ def test_wait_and_as_completed_take_the_futures(executor: ProcessExecutor) -> No
     assert (len(done), len(left)) == (50, 0)
 
 
+def test_who_looks_while_futures_finish_sees_each_of_them_once(executor: ProcessExecutor) -> None:
+    for _ in range(150):  # the moment between done and told is short
+        futures = [executor.submit(helpers.echo, n) for n in range(8)]
+        assert sorted(f.result() for f in concurrent.futures.as_completed(futures, timeout=WAIT)) == list(range(8))
+
+
 def test_callbacks_are_called_once_and_may_raise(executor: ProcessExecutor, caplog: pytest.LogCaptureFixture) -> None:
     told = threading.Event()
     seen: list[object] = []

@@ -117,6 +117,12 @@ def test_wait_as_completed_and_callbacks(executor: ThreadExecutor) -> None:
     assert (len(done), len(left)) == (4, 0)
 
 
+def test_who_looks_while_futures_finish_sees_each_of_them_once(executor: ThreadExecutor) -> None:
+    for _ in range(300):  # the moment between done and told is short
+        futures = [executor.submit(helpers.echo, n) for n in range(8)]
+        assert sorted(f.result() for f in concurrent.futures.as_completed(futures, timeout=WAIT)) == list(range(8))
+
+
 def test_asyncio_awaits_them(executor: ThreadExecutor) -> None:
     async def main() -> list[int]:
         loop = asyncio.get_running_loop()

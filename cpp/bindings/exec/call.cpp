@@ -45,18 +45,13 @@ private:
                 chain = std::exchange(first_, nullptr);
             }
             const with_gil gil;
-            while (chain != nullptr) deliver(*std::exchange(chain, chain->next_delivered));
+            while (chain != nullptr) {
+                call* const c = std::exchange(chain, chain->next_delivered);
+                deliver(*c);
+                c->release();
+            }
         }
     }
-    static void deliver(call& c) {
-        PyObject* const future = c.take_watcher();
-        PyObject* const done = PyObject_CallMethod(future, "_deliver", nullptr);
-        if (done == nullptr) PyErr_WriteUnraisable(future);
-        Py_XDECREF(done);
-        Py_DECREF(future);
-        c.release();
-    }
-
     mutex m_;
     condition some_;
     call* first_ HEADRACE_GUARDED_BY(m_) = nullptr;
@@ -83,6 +78,14 @@ delivery& of_this_process() {
 
 }  // namespace
 
+void deliver(call& c) noexcept {
+    PyObject* const future = c.take_watcher();
+    PyObject* const done = PyObject_CallMethod(future, "_deliver", nullptr);
+    if (done == nullptr) PyErr_WriteUnraisable(future);
+    Py_XDECREF(done);
+    Py_DECREF(future);
+}
+
 bool call::watch(PyObject* future) noexcept {
     watcher_ = Py_NewRef(future);
     if ((flags_.fetch_or(watched, std::memory_order_acq_rel) & told) == 0) return true;
@@ -92,6 +95,10 @@ bool call::watch(PyObject* future) noexcept {
 
 void call::tell() noexcept {
     if ((flags_.fetch_or(told, std::memory_order_acq_rel) & watched) != 0) of_this_process().add(*this);
+}
+
+void call::tell_here() noexcept {
+    if ((flags_.fetch_or(told, std::memory_order_acq_rel) & watched) != 0) deliver(*this);
 }
 
 void stop_delivery() noexcept {

@@ -35,9 +35,10 @@ public:
     virtual bool wait(ns timeout) noexcept = 0;
     /// True: it is cancelled, now or before.
     virtual bool cancel() noexcept = 0;
-    /// Somebody watches: it must get on without a waiter.
+    /// Somebody watches: it must get on without a waiter. For those that say so with needs_haste().
     virtual void hasten() noexcept {}
     // With the GIL.
+    virtual bool needs_haste() const noexcept { return false; }
     /// Once, when finished: a new reference to the result, or null with what was raised.
     virtual PyObject* take() = 0;
     /// False: it is done already, and nobody will be told. Otherwise the future is kept alive until it was.
@@ -51,6 +52,8 @@ protected:
     virtual ~call() = default;
     /// Any thread, once, after state() says so.
     void tell() noexcept;
+    /// The same with the GIL, on a thread that runs user code: tells here.
+    void tell_here() noexcept;
 
 private:
     static constexpr std::uint8_t watched = 1, told = 2;
@@ -58,6 +61,9 @@ private:
     std::atomic<std::uint8_t> flags_{0};
     PyObject* watcher_ = nullptr;
 };
+
+/// With the GIL: calls Future._deliver().
+void deliver(call& c) noexcept;
 
 /// With the GIL; joins the thread.
 void stop_delivery() noexcept;

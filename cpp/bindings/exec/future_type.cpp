@@ -23,6 +23,8 @@ struct future_object {
     PyObject* exception;       // or null
     unsigned long converting;  // the thread that does, or 0
     call_state state;          // as converted
+    bool watched;              // _deliver() will be called, or was
+    bool announced;            // it was
 };
 
 future_object* as_future(PyObject* o) {
@@ -85,7 +87,8 @@ bool observe(future_object* f) {
         f->waiters = Py_NewRef(waiters);
         f->callbacks = Py_NewRef(callbacks);
         call* const source = f->source;
-        if (source != nullptr && source->watch(reinterpret_cast<PyObject*>(f))) {
+        f->watched = source != nullptr && source->watch(reinterpret_cast<PyObject*>(f));
+        if (f->watched && source->needs_haste()) {
             source->retain();
             {
                 const py::gil_scoped_release nogil;
@@ -199,10 +202,18 @@ PyObject* cancelled(PyObject* self, PyObject*) {
     return PyBool_FromLong(is_done(f) && f->state == call_state::cancelled);
 }
 
+// The standard library reads it under the condition and takes for granted that who is done has told its waiters: a watched
+// future that is done says so when _deliver() tells them, under the condition, and not before.
 PyObject* get_state(PyObject* self, void*) {
     auto* f = as_future(self);
     if (!is_done(f)) return PyUnicode_FromString(f->source->state() == call_state::running ? "RUNNING" : "PENDING");
+    if (f->watched && !f->announced) return PyUnicode_FromString("RUNNING");
     return PyUnicode_FromString(f->state == call_state::cancelled ? "CANCELLED_AND_NOTIFIED" : "FINISHED");
+}
+
+PyObject* announce(PyObject* self, PyObject*) {
+    as_future(self)->announced = true;
+    return get_state(self, nullptr);
 }
 
 template <PyObject* future_object::*Member>
@@ -262,6 +273,7 @@ PyMethodDef methods[] = {
     {"done", done, METH_NOARGS, "done($self, /)\n--\n\nWhether it has a result, an exception, or was cancelled."},
     {"running", running, METH_NOARGS, "running($self, /)\n--\n\nWhether it has begun, or may have, and is not done."},
     {"cancelled", cancelled, METH_NOARGS, "cancelled($self, /)\n--\n\nWhether it was cancelled."},
+    {"_announce", announce, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -48,6 +48,7 @@ public:
         finish(failure::of(errc::cancelled, ""));
         return true;
     }
+    bool needs_haste() const noexcept override { return true; }
     void hasten() noexcept override { pool_.hasten(*this); }
 
     PyObject* take() override {

@@ -72,7 +72,9 @@ void thread_call::run(PyObject* not_set_up) {
     Py_CLEAR(function_);
     Py_CLEAR(args_);
     Py_CLEAR(kwargs_);
-    end(call_state::finished);
+    state_.store(call_state::finished, std::memory_order_release);
+    word_.settle();
+    tell_here();
 }
 
 void thread_call::refuse(failure why) noexcept {

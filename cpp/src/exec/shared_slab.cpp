@@ -60,6 +60,7 @@ std::shared_ptr<shared_slab> shared_slab::attach(int fd, std::uint64_t id, std::
 }
 
 shared_slab::~shared_slab() {
+    if (fd_ >= 0) retire();  // the sender's: no message that is under way needs it any more
     ::munmap(base_, header_size + capacity_);
     if (fd_ >= 0) ::close(fd_);
 }
@@ -94,10 +95,6 @@ std::vector<std::uint64_t> part_offsets(std::span<const std::uint64_t> sizes, st
     return offsets;
 }
 
-slab_cache::~slab_cache() {
-    for (const auto& slab : slabs_) slab->retire();
-}
-
 std::shared_ptr<shared_slab> slab_cache::take(std::uint64_t size) {
     std::erase_if(slabs_, [this](const auto& s) {
         if (s->retired()) bytes_ -= s->capacity();
@@ -121,7 +118,6 @@ void slab_cache::keep(std::shared_ptr<shared_slab> slab) {
     bytes_ += slab->capacity();
     slabs_.push_back(std::move(slab));
     while (!slabs_.empty() && (slabs_.size() > most || bytes_ > most_bytes)) {
-        slabs_.front()->retire();
         bytes_ -= slabs_.front()->capacity();
         slabs_.erase(slabs_.begin());
     }

@@ -23,7 +23,7 @@ class Future(_core.exec.Call[_T], concurrent.futures.Future[_T]):  # type: ignor
     def _deliver(self) -> None:
         """Called once, from a native thread, when it is done and somebody watches."""
         with self._condition:
-            state = self._state
+            state = self._announce()  # from now on `_state` says that it is done
             for waiter in self._waiters:
                 _tell(waiter, self, state)
             self._condition.notify_all()

@@ -94,7 +94,6 @@ class slab_cache {
 public:
     static constexpr std::size_t most = 8;
     static constexpr std::uint64_t most_bytes = 256ULL << 20U;  ///< larger ones are used once
-    ~slab_cache();
     /// One that nobody uses, taken. Null: no memory.
     std::shared_ptr<shared_slab> take(std::uint64_t size);
 
