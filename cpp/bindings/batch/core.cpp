@@ -4,6 +4,7 @@
 
 #include "../bridge/loop_port.hpp"
 #include "../errors.hpp"
+#include "../python_error.hpp"
 #include "../waiting.hpp"
 #include "gathering.hpp"
 #include "loop_lane.hpp"
@@ -50,13 +51,6 @@ public:
 private:
     std::atomic<std::size_t> left_;
 };
-
-bool raise(const failure& why) {
-    auto* error = static_cast<PyObject*>(make_exception(why));
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
-    Py_DECREF(error);
-    return false;
-}
 
 // What happened; what is the case now is the caller's.
 void add(batch::batch_stats& sum, const batch::batch_stats& one) {
@@ -111,8 +105,8 @@ void batch_core::each_engine(F&& f) const {
 }
 
 bool batch_core::refuse() const {
-    if (process_ != bridge::this_process()) return !raise(explain(batch::item_state::forked));
-    if (closed()) return !raise(explain(batch::item_state::closed));
+    if (process_ != bridge::this_process()) return raise(explain(batch::item_state::forked)) == nullptr;
+    if (closed()) return raise(explain(batch::item_state::closed)) == nullptr;
     return false;
 }
 
@@ -229,7 +223,7 @@ bool batch_core::enter_from_thread(request* first, ns timeout) {
     if (options_.on_full == full_policy::wait && !engine.has_room()) {
         try {
             if (!wait_for(timeout, [&](ns slice) { return engine.wait_room(slice); }))
-                return raise(explain(batch::item_state::timed_out));
+                return raise(explain(batch::item_state::timed_out)) != nullptr;
         } catch (py::error_already_set& e) {
             e.restore();
             return false;

@@ -1,18 +1,11 @@
 #include "request.hpp"
 
-#include "../errors.hpp"
+#include "../python_error.hpp"
 #include "core.hpp"
 #include "gathering.hpp"
 
 namespace headrace::bindings {
 namespace {
-
-PyObject* raise(const failure& why) {
-    auto* error = static_cast<PyObject*>(make_exception(why));
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
-    Py_DECREF(error);
-    return nullptr;
-}
 
 class delivery final : public batch::sink {
 public:
@@ -77,8 +70,7 @@ PyObject* request::value() {
     if (failure_) return raise(*failure_);
     if (outcome_ == nullptr) return native_result();
     if (!raised_) return Py_NewRef(outcome_);
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(outcome_)), outcome_);
-    return nullptr;
+    return raise_stolen(Py_NewRef(outcome_));
 }
 
 PyObject* request::native_result() {

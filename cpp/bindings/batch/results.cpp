@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "../bridge/asyncio_names.hpp"
+#include "../python_error.hpp"
 #include "core.hpp"
 #include "function.hpp"
 #include "keys.hpp"
@@ -24,23 +25,14 @@ PyObject* class_of_bad_result() {
     return found;
 }
 
-// The error that is set, as an object with its traceback.
-PyObject* take_error() {
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (trace != nullptr) PyException_SetTraceback(error, trace);
-    Py_XDECREF(trace);
-    // StopIteration ends whoever meets it in a coroutine: asyncio refuses it for Futures as well.
-    if (PyErr_GivenExceptionMatches(error, PyExc_StopIteration) != 0) {
-        PyObject* wrapped = PyObject_CallFunction(PyExc_RuntimeError, "s", "a batch function raised StopIteration");
-        if (wrapped != nullptr) {
-            PyException_SetCause(wrapped, error);
-            error = wrapped;
-        }
-    }
-    Py_DECREF(type);
-    return error;
+// The error that is set. StopIteration ends whoever meets it in a coroutine: asyncio refuses it for Futures as well.
+PyObject* take_error_of_function() {
+    PyObject* error = take_error();
+    if (PyErr_GivenExceptionMatches(error, PyExc_StopIteration) == 0) return error;
+    PyObject* wrapped = PyObject_CallFunction(PyExc_RuntimeError, "s", "a batch function raised StopIteration");
+    if (wrapped == nullptr) return error;
+    PyException_SetCause(wrapped, error);
+    return wrapped;
 }
 
 // The error that is set goes to every request that has no outcome yet.
@@ -52,7 +44,7 @@ bool fail_with_error(items_of_batch items) {
         fail_all(items, failure::of(errc::cancelled, "the batch function was cancelled"));
         return false;
     }
-    PyObject* error = take_error();
+    PyObject* error = take_error_of_function();
     for (auto* it : items) {
         auto& r = static_cast<request&>(*it);
         if (!r.has_outcome()) r.set_exception(Py_NewRef(error));

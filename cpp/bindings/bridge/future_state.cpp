@@ -4,7 +4,7 @@
 #include <headrace/exec/thread_pool.hpp>
 #include <optional>
 
-#include "../errors.hpp"
+#include "../python_error.hpp"
 #include "../waiting.hpp"
 #include "asyncio_names.hpp"
 #include "future_object.hpp"
@@ -41,16 +41,6 @@ private:
     std::optional<exec::thread_pool::blocking_scope> place_;
 };
 
-void raise(const failure& f) {
-    try {
-        auto* error = static_cast<PyObject*>(bindings::make_exception(f));
-        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
-        Py_DECREF(error);
-    } catch (pybind11::error_already_set& e) {
-        e.restore();
-    }
-}
-
 // The error that is set now becomes the future's. A StopIteration would end the coroutine that awaits.
 void keep_exception(future_object* f) {
     PyObject *kind, *value, *trace;
@@ -79,7 +69,7 @@ void raise_timeout(double seconds) {
     char text[128];
     std::snprintf(text, sizeof text, "no result after %g s; the operation goes on: wait again, or cancel() it",
                   seconds);
-    raise(failure::of(errc::timed_out, text));
+    bindings::raise(failure::of(errc::timed_out, text));
 }
 
 }  // namespace
@@ -136,7 +126,8 @@ PyObject* make_cancelled_error(future_object* f) {
 
 int refuse_after_fork(const future_object* f) {
     if (f->process == this_process()) return 0;
-    raise(failure::of(errc::forked, "this future was made before fork(); its result comes in the parent only"));
+    bindings::raise(
+        failure::of(errc::forked, "this future was made before fork(); its result comes in the parent only"));
     return -1;
 }
 

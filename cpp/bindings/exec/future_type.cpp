@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <thread>
 
+#include "../python_error.hpp"
 #include "../waiting.hpp"
 
 namespace py = pybind11;
@@ -33,17 +34,6 @@ future_object* as_future(PyObject* o) {
 
 PyObject *future_class, *condition_class, *cancelled_error, *timeout_error;
 
-// The error that is set, as an exception; it is cleared.
-PyObject* fetch_exception() {
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != nullptr) PyException_SetTraceback(value, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return value;
-}
-
 // Turns a done call into Python objects. Unpickling may run any code; other threads wait meanwhile.
 bool convert(future_object* f) {
     while (f->converting != 0) {
@@ -61,7 +51,7 @@ bool convert(future_object* f) {
         if (result != nullptr) {
             f->result = result;
         } else {
-            f->exception = fetch_exception();
+            f->exception = take_error();
         }
     }
     f->state = now;
@@ -321,7 +311,7 @@ PyObject* make_exec_future(call& c, PyObject* owner) {
 }
 
 PyObject* make_failed_future() {
-    PyObject* const error = fetch_exception();
+    PyObject* const error = take_error();
     future_object* const f = allocate();
     if (f == nullptr) {
         Py_XDECREF(error);

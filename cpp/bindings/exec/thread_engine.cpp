@@ -4,24 +4,12 @@
 
 #include "../errors.hpp"
 #include "../kept_thread_state.hpp"
+#include "../python_error.hpp"
 #include "executor_object.hpp"
 
 namespace py = pybind11;
 
 namespace headrace::bindings {
-namespace {
-
-PyObject* fetch_exception() {
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != nullptr) PyException_SetTraceback(value, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return value;
-}
-
-}  // namespace
 
 thread_call::thread_call(std::shared_ptr<thread_engine> engine, PyObject* function, PyObject* args, PyObject* kwargs)
     : engine_(std::move(engine)), function_(function), args_(args), kwargs_(kwargs) {}
@@ -67,7 +55,7 @@ void thread_call::run(PyObject* not_set_up) {
     } else {
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(not_set_up)), not_set_up);
     }
-    if (result == nullptr) exception_ = fetch_exception();
+    if (result == nullptr) exception_ = take_error();
     result_ = result;
     Py_CLEAR(function_);
     Py_CLEAR(args_);
@@ -302,7 +290,7 @@ PyObject* thread_engine::set_up_thread() {
     static thread_local PyObject* error = nullptr;  // kept: every call of this thread raises it
     if (std::exchange(is_set_up, true)) return error;
     PyObject* const done = PyObject_CallNoArgs(set_up_);
-    if (done == nullptr) error = fetch_exception();
+    if (done == nullptr) error = take_error();
     Py_XDECREF(done);
     return error;
 }

@@ -1,15 +1,12 @@
 #include "graph_type.hpp"
 
-#include <algorithm>
 #include <headrace/base/mutex.hpp>
 #include <headrace/net/runtime.hpp>
 #include <vector>
 
-#include "../bridge/asyncio_names.hpp"
 #include "../bridge/future.hpp"
-#include "../errors.hpp"
 #include "../waiting.hpp"
-#include "loop_mail.hpp"
+#include "graph_object.hpp"
 #include "node_type.hpp"
 
 namespace py = pybind11;
@@ -19,20 +16,8 @@ namespace {
 
 using core_ptr = std::shared_ptr<batch::graph_core>;
 
-struct graph_state {
-    core_ptr core;
-    std::vector<std::shared_ptr<loop_mail>> mails;  // of the loops on which its coroutines run, the latest last
-};
-
-struct graph_object {
-    PyObject_HEAD graph_state* state;
-};
-
 mutex alive_mutex;
 std::vector<std::weak_ptr<batch::graph_core>> alive HEADRACE_GUARDED_BY(alive_mutex);
-
-PyObject *deps_name, *delay_name, *name_name, *priority_name;
-PyObject* partial_type = nullptr;
 
 // The interpreter's lock, kept from one body to the next.
 class gil_scope final : public batch::body_scope {
@@ -47,239 +32,6 @@ private:
     }
 };
 
-graph_state* state_of(PyObject* self) {
-    auto* s = reinterpret_cast<graph_object*>(self)->state;
-    if (s == nullptr) PyErr_SetString(PyExc_RuntimeError, "Graph.__init__ was not called");
-    return s;
-}
-
-PyObject* raise(const failure& why) {
-    auto* error = static_cast<PyObject*>(make_exception(why));
-    if (error != nullptr) {
-        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
-        Py_DECREF(error);
-    }
-    return nullptr;
-}
-
-template <class F>
-PyObject* guarded_call(F&& f) {
-    try {
-        return f();
-    } catch (py::error_already_set& e) {
-        e.restore();
-    } catch (const failure_error& e) {
-        raise({e.code(), e.what()});
-    } catch (const std::bad_alloc&) {
-        PyErr_NoMemory();
-    } catch (const std::exception& e) {
-        PyErr_SetString(PyExc_RuntimeError, e.what());
-    }
-    return nullptr;
-}
-
-bool is_async(PyObject* f) {
-    if (PyMethod_Check(f) != 0) f = PyMethod_Function(f);
-    if (PyFunction_Check(f) != 0) {
-        return (reinterpret_cast<PyCodeObject*>(PyFunction_GetCode(f))->co_flags & CO_COROUTINE) != 0;
-    }
-    if (PyCFunction_Check(f) || PyType_Check(f)) return false;
-    PyObject* inner =
-        PyObject_GetAttrString(f, reinterpret_cast<PyObject*>(Py_TYPE(f)) == partial_type ? "func" : "__call__");
-    if (inner == nullptr) {
-        PyErr_Clear();
-        return false;
-    }
-    const bool answer = (PyFunction_Check(inner) || PyMethod_Check(inner) ||
-                         reinterpret_cast<PyObject*>(Py_TYPE(inner)) == partial_type) &&
-                        is_async(inner);
-    Py_DECREF(inner);
-    return answer;
-}
-
-// Of the running loop; where none runs, of the loop that this graph used last.
-std::shared_ptr<loop_mail> mail_for(graph_state& s) {
-    PyObject* loop = bridge::running_loop();
-    std::erase_if(s.mails, [](const auto& m) { return m->closed(); });
-    if (loop == nullptr) {
-        if (!s.mails.empty()) return s.mails.back();
-        PyErr_SetString(
-            PyExc_RuntimeError,
-            "there is no running event loop: an async function runs on the loop of the thread that submits it");
-        return nullptr;
-    }
-    for (const auto& m : s.mails) {
-        if (m->loop() == loop) return m;
-    }
-    auto made = loop_mail::make(loop);
-    if (made != nullptr) s.mails.push_back(made);
-    return made;
-}
-
-bool has_loop(const graph_state& s) {
-    return bridge::running_loop() != nullptr ||
-           std::any_of(s.mails.begin(), s.mails.end(), [](const auto& m) { return !m->closed(); });
-}
-
-struct unit_settings {
-    PyObject* deps = nullptr;
-    PyObject* name = nullptr;
-    ns delay{0};
-    std::uint8_t priority = 0;
-};
-
-// 1: it is one of ours; 0: the function's; -1: an error.
-int read_setting(PyObject* name, PyObject* value, unit_settings& out) {
-    const auto is = [&](PyObject* known) { return name == known || PyUnicode_Compare(name, known) == 0; };
-    if (is(deps_name)) {
-        out.deps = value;
-        return 1;
-    }
-    if (is(name_name)) {
-        if (value != Py_None && PyUnicode_Check(value) == 0) {
-            PyErr_Format(PyExc_TypeError, "name must be a str, not %R", value);
-            return -1;
-        }
-        out.name = value;
-        return 1;
-    }
-    if (is(delay_name)) {
-        const double seconds = PyFloat_AsDouble(value);
-        if (seconds == -1.0 && PyErr_Occurred() != nullptr) return -1;
-        if (!(seconds >= 0.0)) {
-            PyErr_Format(PyExc_ValueError, "delay_s must not be negative, got %R", value);
-            return -1;
-        }
-        out.delay = to_ns(seconds);
-        return 1;
-    }
-    if (is(priority_name)) {
-        const long p = PyLong_AsLong(value);
-        if (p == -1 && PyErr_Occurred() != nullptr) return -1;
-        if (p < 0 || p >= batch::graph_node::priorities) {
-            PyErr_Format(PyExc_ValueError, "priority must be within 0 and 7, got %R", value);
-            return -1;
-        }
-        out.priority = static_cast<std::uint8_t>(p);
-        return 1;
-    }
-    return 0;
-}
-
-void add_dependency(std::vector<batch::node_ref>& to, PyObject* object) {
-    if (python_unit* u = unit_of(object)) to.emplace_back(u);
-}
-
-// Units among the arguments, and one level down in lists and tuples.
-void add_argument(std::vector<batch::node_ref>& to, PyObject* argument) {
-    if (PyList_CheckExact(argument) || PyTuple_CheckExact(argument)) {
-        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(argument); ++i) {
-            add_dependency(to, PySequence_Fast_GET_ITEM(argument, i));
-        }
-    } else {
-        add_dependency(to, argument);
-    }
-}
-
-bool add_deps(std::vector<batch::node_ref>& to, PyObject* deps) {
-    if (deps == nullptr || deps == Py_None) return true;
-    PyObject* list = PySequence_Fast(deps, "deps must be a sequence of nodes");
-    if (list == nullptr) return false;
-    bool good = true;
-    to.reserve(to.size() + static_cast<std::size_t>(PySequence_Fast_GET_SIZE(list)));
-    for (Py_ssize_t i = 0; good && i < PySequence_Fast_GET_SIZE(list); ++i) {
-        PyObject* item = PySequence_Fast_GET_ITEM(list, i);
-        good = unit_of(item) != nullptr;
-        if (good) {
-            add_dependency(to, item);
-        } else {
-            PyErr_Format(PyExc_TypeError, "deps must be nodes of a graph, not %R", item);
-        }
-    }
-    Py_DECREF(list);
-    return good;
-}
-
-// Adds the unit and answers its node. What is refused raises here.
-PyObject* enter(batch::graph_core& core, python_unit* u, const unit_settings& settings,
-                const std::vector<batch::node_ref>& dependencies) {
-    u->set_options(settings.name, settings.delay, settings.priority);
-    const bool admitted = core.admit();
-    const bool own = core.prepare(*u, dependencies);
-    PyObject* node = make_node(u);
-    if (!admitted || !own || node == nullptr) [[unlikely]] {
-        if (admitted) core.unadmit();
-        bridge::pending_result::finish(*u);
-        if (node == nullptr) return nullptr;
-        Py_DECREF(node);
-        return raise(admitted ? core.foreign() : core.why_not());
-    }
-    u->retain_unshared();
-    core.post(*u);
-    return node;
-}
-
-PyObject* submit(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-    graph_state* s = state_of(self);
-    if (s == nullptr) return nullptr;
-    if (n == 0 || PyCallable_Check(args[0]) == 0) {
-        PyErr_SetString(PyExc_TypeError, "submit() needs a function to call");
-        return nullptr;
-    }
-    unit_settings settings;
-    std::vector<batch::node_ref> dependencies;
-    const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
-    PyObject* kept[32];  // values for the function's own names
-    PyObject* kept_names[32];
-    Py_ssize_t keep = 0;
-    for (Py_ssize_t i = 0; i < named; ++i) {
-        PyObject* name = PyTuple_GET_ITEM(names, i);
-        const int ours = read_setting(name, args[n + i], settings);
-        if (ours < 0) return nullptr;
-        if (ours > 0) continue;
-        if (keep == 32) {
-            PyErr_SetString(PyExc_TypeError, "submit() passes on at most 32 named arguments");
-            return nullptr;
-        }
-        kept_names[keep] = name;
-        kept[keep++] = args[n + i];
-    }
-    for (Py_ssize_t i = 1; i < n; ++i) add_argument(dependencies, args[i]);
-    for (Py_ssize_t i = 0; i < keep; ++i) add_argument(dependencies, kept[i]);
-    if (!add_deps(dependencies, settings.deps)) return nullptr;
-    std::shared_ptr<loop_mail> mail;
-    const bool on_loop = is_async(args[0]) || (bridge::gives_future(args[0]) && has_loop(*s));
-    if (on_loop && (mail = mail_for(*s)) == nullptr) return nullptr;
-
-    return guarded_call([&] {
-        auto plan = std::make_unique<call_plan>(args[0], args + 1, n - 1, kept, kept_names, keep);
-        return enter(*s->core, new python_unit(std::move(plan), std::move(mail)), settings, dependencies);
-    });
-}
-
-PyObject* sleep(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-    graph_state* s = state_of(self);
-    if (s == nullptr) return nullptr;
-    unit_settings settings;
-    if (n != 1) {
-        PyErr_SetString(PyExc_TypeError, "sleep() takes one positional argument, the seconds");
-        return nullptr;
-    }
-    if (read_setting(delay_name, args[0], settings) < 0) return nullptr;
-    const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
-    for (Py_ssize_t i = 0; i < named; ++i) {
-        PyObject* name = PyTuple_GET_ITEM(names, i);
-        if (PyUnicode_Compare(name, deps_name) != 0 && PyUnicode_Compare(name, name_name) != 0) {
-            PyErr_Format(PyExc_TypeError, "sleep() got an unexpected keyword argument %R", name);
-            return nullptr;
-        }
-        if (read_setting(name, args[n + i], settings) < 0) return nullptr;
-    }
-    std::vector<batch::node_ref> dependencies;
-    if (!add_deps(dependencies, settings.deps)) return nullptr;
-    return enter(*s->core, new python_unit(nullptr, nullptr), settings, dependencies);
-}
-
 bool two_units(PyObject* const* args, Py_ssize_t n, python_unit*& a, python_unit*& b) {
     if (n == 2 && (a = unit_of(args[0])) != nullptr && (b = unit_of(args[1])) != nullptr) return true;
     PyErr_SetString(PyExc_TypeError, "depend() takes two nodes: the one that waits, and the one that it waits for");
@@ -287,10 +39,10 @@ bool two_units(PyObject* const* args, Py_ssize_t n, python_unit*& a, python_unit
 }
 
 PyObject* depend(PyObject* self, PyObject* const* args, Py_ssize_t n) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     python_unit *a = nullptr, *b = nullptr;
     if (s == nullptr || !two_units(args, n, a, b)) return nullptr;
-    return guarded_call([&] {
+    return guarded_graph_call([&] {
         failure bad;
         {
             py::gil_scoped_release nogil;
@@ -301,14 +53,14 @@ PyObject* depend(PyObject* self, PyObject* const* args, Py_ssize_t n) {
 }
 
 PyObject* cancel(PyObject* self, PyObject* node) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     python_unit* u = unit_of(node);
     if (s == nullptr) return nullptr;
     if (u == nullptr) {
         PyErr_Format(PyExc_TypeError, "cancel() takes a node, not %R", node);
         return nullptr;
     }
-    return guarded_call([&] {
+    return guarded_graph_call([&] {
         bool won = false;
         {
             py::gil_scoped_release nogil;
@@ -319,14 +71,14 @@ PyObject* cancel(PyObject* self, PyObject* node) {
 }
 
 PyObject* wait(PyObject* self, PyObject* timeout) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     const double seconds = PyFloat_AsDouble(timeout);
     if (s == nullptr || (seconds == -1.0 && PyErr_Occurred() != nullptr)) return nullptr;
     if (s->core->running_here()) {
         PyErr_SetString(PyExc_RuntimeError, "a unit cannot wait for its whole graph");
         return nullptr;
     }
-    return guarded_call(
+    return guarded_graph_call(
         [&] { return PyBool_FromLong(wait_for(to_ns(seconds), [&](ns slice) { return s->core->wait_idle(slice); })); });
 }
 
@@ -336,12 +88,12 @@ public:
 };
 
 PyObject* idle(PyObject* self, PyObject*) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     if (s == nullptr) return nullptr;
     auto* r = new idle_result;
     PyObject* future = bridge::make_future(r);
     if (future == nullptr) return nullptr;
-    return guarded_call([&] {
+    return guarded_graph_call([&] {
         py::gil_scoped_release nogil;
         s->core->when_idle([r] { bridge::pending_result::finish(*r); });
         return future;
@@ -349,10 +101,10 @@ PyObject* idle(PyObject* self, PyObject*) {
 }
 
 PyObject* close(PyObject* self, PyObject* cancel_waiting) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     const int truth = PyObject_IsTrue(cancel_waiting);
     if (s == nullptr || truth < 0) return nullptr;
-    return guarded_call([&] {
+    return guarded_graph_call([&] {
         py::gil_scoped_release nogil;
         s->core->close(truth != 0 ? stop_mode::cancel : stop_mode::drain);
         return Py_NewRef(Py_None);
@@ -360,7 +112,7 @@ PyObject* close(PyObject* self, PyObject* cancel_waiting) {
 }
 
 PyObject* add_activity(PyObject* self, PyObject* number) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     const long n = PyLong_AsLong(number);
     if (s == nullptr || (n == -1 && PyErr_Occurred() != nullptr)) return nullptr;
     s->core->add_activity(static_cast<int>(n));
@@ -368,9 +120,9 @@ PyObject* add_activity(PyObject* self, PyObject* number) {
 }
 
 PyObject* stats(PyObject* self, PyObject*) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     if (s == nullptr) return nullptr;
-    return guarded_call([&] {
+    return guarded_graph_call([&] {
         batch::graph_counts c;
         batch::graph_core::activity a;
         {
@@ -422,9 +174,9 @@ const char* text_of(const node_row& r) {
 }
 
 PyObject* nodes(PyObject* self, PyObject*) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     if (s == nullptr) return nullptr;
-    return guarded_call([&] {
+    return guarded_graph_call([&] {
         std::vector<node_row> rows;
         {
             py::gil_scoped_release nogil;
@@ -447,7 +199,7 @@ PyObject* nodes(PyObject* self, PyObject*) {
 }
 
 PyObject* get_closed(PyObject* self, void*) {
-    graph_state* s = state_of(self);
+    graph_state* s = graph_state_of(self);
     return s == nullptr ? nullptr : PyBool_FromLong(s->core->closed());
 }
 
@@ -475,7 +227,7 @@ int init(PyObject* self, PyObject* args, PyObject*) {
         PyErr_SetString(PyExc_RuntimeError, "Graph.__init__ was called before");
         return -1;
     }
-    PyObject* done = guarded_call([&] {
+    PyObject* done = guarded_graph_call([&] {
         object->state = new graph_state{make_core(py::reinterpret_borrow<py::dict>(settings)), {}};
         return Py_NewRef(Py_None);
     });
@@ -515,7 +267,7 @@ PyCFunction as_method(F* f) {
 }
 
 PyMethodDef methods[] = {
-    {"submit", as_method(submit), METH_FASTCALL | METH_KEYWORDS,
+    {"submit", as_method(graph_submit), METH_FASTCALL | METH_KEYWORDS,
      "submit($self, fn, /, *args, deps=(), delay_s=0.0, name=None, priority=0, **kwargs)\n--\n\n"
      "Call `fn(*args, **kwargs)` once everything that it depends on is done; a Node.\n\n"
      "Nodes among the arguments (also inside a list or tuple) are dependencies, and their results are passed in their\n"
@@ -524,7 +276,7 @@ PyMethodDef methods[] = {
      "thread. Ready units of a higher `priority`, 0 to 7, go first. Raises Closed, QueueFull, Forked, InvalidArgument "
      "(a node of another\n"
      "graph), RuntimeError (async, and no loop)."},
-    {"sleep", as_method(sleep), METH_FASTCALL | METH_KEYWORDS,
+    {"sleep", as_method(graph_sleep), METH_FASTCALL | METH_KEYWORDS,
      "sleep($self, seconds, /, *, deps=(), name=None)\n--\n\nA node that is done `seconds` after its dependencies."},
     {"depend", as_method(depend), METH_FASTCALL,
      "depend($self, node, on, /)\n--\n\n"
@@ -575,11 +327,7 @@ void stop_graphs(double seconds) {
 }
 
 void register_graph_type(py::module_& m) {
-    deps_name = PyUnicode_InternFromString("deps");
-    delay_name = PyUnicode_InternFromString("delay_s");
-    name_name = PyUnicode_InternFromString("name");
-    priority_name = PyUnicode_InternFromString("priority");
-    partial_type = py::object(py::module_::import("functools").attr("partial")).release().ptr();
+    prepare_graph_submit();
     // A unit whose thread waits for something cannot join a batch meanwhile.
     bridge::watch_waits(
         []() noexcept {

@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "../bridge/future.hpp"
-#include "../errors.hpp"
+#include "../python_error.hpp"
 
 namespace headrace::bindings {
 namespace {
@@ -47,9 +47,7 @@ bool wait_from_unit(python_unit& other) {
         bad = here->core().await_unit(*here, other);
     }
     if (!bad) return true;
-    auto* error = static_cast<PyObject*>(make_exception(bad));
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
-    Py_DECREF(error);
+    raise(bad);
     return false;
 }
 

@@ -4,31 +4,13 @@
 
 #include "../bridge/future.hpp"
 #include "../errors.hpp"
+#include "../python_error.hpp"
 #include "loop_mail.hpp"
 
 namespace headrace::bindings {
 namespace {
 
 thread_local python_unit* current = nullptr;
-
-PyObject* raise(PyObject* error) {
-    if (error != nullptr) {
-        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
-        Py_DECREF(error);
-    }
-    return nullptr;
-}
-
-// The pending exception as one object with its traceback.
-PyObject* take_error() {
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != nullptr) PyException_SetTraceback(value, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return value;
-}
 
 std::string text_of(PyObject* error) {
     constexpr std::size_t most = 300;
@@ -246,9 +228,9 @@ PyObject* python_unit::make_error() {
 PyObject* python_unit::to_python() {
     if (state() == batch::unit_state::done) return Py_NewRef(value());
     if (state() == batch::unit_state::failed && cause() == this && error_value_ != nullptr) {
-        return raise(Py_NewRef(error_value_));
+        return raise_stolen(Py_NewRef(error_value_));
     }
-    return raise(make_error());
+    return raise_stolen(make_error());
 }
 
 void python_unit::on_cancel() noexcept {

@@ -98,30 +98,33 @@ TEST(ThreadPool, TasksThatWaitForEachOtherDoNotStarveThePool) {
 
 TEST(ThreadPool, WhoStoodInForAWaitingTaskLeavesWhenThatComesBack) {
     thread_pool pool({.threads = 2, .spin = 0ns});
-    std::atomic<int> running{0}, most{0};
-    const auto work = [&] {
-        const int now = ++running;
-        for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
-        }
-        std::this_thread::sleep_for(200us);
-        --running;
-    };
-    std::latch one_done(1);
+    std::latch waits(1), comes_back(1);
     scripted_task waiter([&] {
-        const thread_pool::blocking_scope waiting;
-        one_done.wait();
+        const thread_pool::blocking_scope place;
+        waits.count_down();
+        comes_back.wait();
     });
     ASSERT_FALSE(pool.submit(waiter));
-    std::vector<std::unique_ptr<scripted_task>> tasks;
-    for (int i = 0; i < 40; ++i) {
-        tasks.push_back(std::make_unique<scripted_task>(work));
-        ASSERT_FALSE(pool.submit(*tasks.back()));
-        if (i == 20) one_done.count_down();
-    }
-    for (auto& t : tasks) t->wait();
+    waits.wait();
+    blocked_worker a, b, late;
+    ASSERT_FALSE(pool.submit(a.task));
+    ASSERT_FALSE(pool.submit(b.task));
+    a.begun.wait();
+    b.begun.wait();  // both run while the other waits
+    comes_back.count_down();
     waiter.wait();
-    EXPECT_EQ(most, 2);
-    wait_parked(pool, pool.stats().threads);
+    wait_parked(pool, 1);
+    ASSERT_FALSE(pool.submit(late.task));
+    EXPECT_EQ(pool.stats().waiting, 1U);  // for one of the two
+    EXPECT_EQ(pool.stats().parked, 1U);
+    a.open.count_down();
+    late.begun.wait();
+    EXPECT_EQ(pool.stats().running, 2U);
+    b.open.count_down();
+    late.open.count_down();
+    a.task.wait();
+    b.task.wait();
+    late.task.wait();
 }
 
 TEST(ThreadPool, AFullQueueRejects) {
