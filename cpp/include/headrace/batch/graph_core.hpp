@@ -65,7 +65,9 @@ public:
         if (closed() || forked()) [[unlikely]]
             return false;
         const auto before = admitted_.fetch_add(1, std::memory_order_relaxed);
-        if (before - decided_.load(std::memory_order_relaxed) < options_.max_units) [[likely]]
+        const auto decided = decided_.load(std::memory_order_relaxed);
+        // Units that were admitted after this one may be decided already: then `decided` is the larger.
+        if (decided >= before || before - decided < options_.max_units) [[likely]]
             return true;
         unadmit();
         return false;
