@@ -1,4 +1,4 @@
-// The bare C consumer: XREADGROUP GROUP <group> c COUNT <read> BLOCK 1000 STREAMS <topic> > and one XACK per answer.
+// The bare C consumer: XREADGROUP GROUP <group> k3x9q2m7ab1c COUNT <read> BLOCK 1000 STREAMS <topic> > and one XACK per answer.
 //
 // --depth requests are under way at once, and the XACK of one answer leaves in the same write as the next XREADGROUP,
 // so that the server reads the next entries while this side parses the last ones.
@@ -194,7 +194,7 @@ int main(int argc, char** argv) {
     make_group(k.c, &o);
     k.c->reader->fn = &handlers;
     k.c->reader->privdata = &k.answer;
-    k.request_length = (size_t)redisFormatCommand(&k.request, "XREADGROUP GROUP %s c COUNT %ld BLOCK 1000 STREAMS %s >",
+    k.request_length = (size_t)redisFormatCommand(&k.request, "XREADGROUP GROUP %s k3x9q2m7ab1c COUNT %ld BLOCK 1000 STREAMS %s >",
                                                   o.group, o.read, o.topic);
     k.us = o.latency ? malloc((size_t)o.count * sizeof *k.us) : NULL;
 

@@ -57,7 +57,7 @@ class Consumption:
         if entries:
             self.pipe.xack(args.topic, args.group, *[entry for entry, _ in entries])
         if read:
-            self.pipe.xreadgroup(args.group, "c", {args.topic: ">"}, count=args.read, block=1000)
+            self.pipe.xreadgroup(args.group, "k3x9q2m7ab1c", {args.topic: ">"}, count=args.read, block=1000)
         answers = self.pipe.execute()
         self.end = time.time()
         if entries:
