@@ -37,6 +37,19 @@ def test_a_result_of_another_item_is_wrong():
     assert (tally.done, tally.wrong) == (39, 1)
 
 
+def test_lookups_ask_for_each_record_in_turn_and_count_the_value_of_another():
+    asked: list[str] = []
+
+    async def call(key: str) -> bytes:
+        asked.append(key)
+        await asyncio.sleep(0)
+        return b"2" if key == "c" else key.encode()
+
+    tally = asyncio.run(loops.lookups(call, 300, 7, ["a", "b", "c"], [b"a", b"b", b"c"]))
+    assert sorted(asked) == sorted(["a", "b", "c"] * 100)
+    assert (tally.items, tally.done, tally.wrong, tally.failed) == (300, 200, 100, 0)
+
+
 def test_map_counts_items_and_looks_at_each():
     async def many(items):
         return [item if item != 3 else None for item in items]

@@ -27,15 +27,15 @@ class Identity(DataLoader[int, int]):
         return keys
 
 
-class Redis(DataLoader[int, Any]):
+class Redis(DataLoader[bytes, Any]):
     """One MGET for all."""
 
     def __init__(self, client: Any, **options: Any) -> None:
         super().__init__(**options)
         self._client = client
 
-    async def batch_load_fn(self, keys: list[int]) -> list[Any]:
-        found: list[Any] = await self._client.mget([store.key(k) for k in keys])
+    async def batch_load_fn(self, keys: list[bytes]) -> list[Any]:
+        found: list[Any] = await self._client.mget(keys)
         return found
 
 
@@ -63,8 +63,9 @@ async def main(args: argparse.Namespace) -> loops.Tally:
         store.fill_redis(args.url)
         async with redis.asyncio.Redis.from_url(args.url) as client:
             redis_loader = Redis(client, cache=False)
-            await loops.closed(redis_loader.load, args.items // 10, args.callers, expected=store.value)
-            return await loops.closed(redis_loader.load, args.items, args.callers, expected=store.value)
+            load, records = redis_loader.load, (store.KEYS, store.VALUES)
+            await loops.lookups(load, args.items // 10, args.callers, *records)
+            return await loops.lookups(load, args.items, args.callers, *records)
     if args.mode == "sqlite":
         store.fill_sqlite(args.file)
         sqlite_loader = Sqlite(args.file, cache=False)

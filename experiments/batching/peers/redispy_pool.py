@@ -19,12 +19,9 @@ async def main(args: argparse.Namespace) -> loops.Tally:
     store.fill_redis(args.url)
     pool: Any = redis.asyncio.BlockingConnectionPool.from_url(args.url, max_connections=args.connections)
     async with redis.asyncio.Redis(connection_pool=pool) as client:
-
-        async def get(item: int) -> Any:
-            return await client.get(store.key(item))
-
-        await loops.closed(get, args.items // 10, args.callers, expected=store.value)
-        tally = await loops.closed(get, args.items, args.callers, expected=store.value)
+        records = (store.KEYS, store.VALUES)
+        await loops.lookups(client.get, args.items // 10, args.callers, *records)
+        tally = await loops.lookups(client.get, args.items, args.callers, *records)
     await pool.aclose()
     return tally
 

@@ -57,6 +57,13 @@ class Tally:
         if self.first_error is None:
             self.first_error = f"{type(error).__name__}: {error}"
 
+    def count(self, items: int, wrong: int, took_ns: int) -> None:
+        """Counts items that came back, and the time of the one that was timed."""
+        self.items += items
+        self.done += items - wrong
+        self.wrong += wrong
+        self.response_ns.append(took_ns)
+
     def begin(self) -> None:
         self.cpu_s = -time.process_time()
         self.start_ns = time.monotonic_ns()
@@ -108,10 +115,51 @@ async def _caller(call: Call, items: Sequence[int], expected: Expected, tally: T
         except Exception as error:
             tally.fail(error)
             raise
-        tally.items += len(chunk)
-        tally.done += len(chunk) - wrong
-        tally.wrong += wrong
-        tally.response_ns.append(took)
+        tally.count(len(chunk), wrong, took)
+
+
+async def lookups(
+    call: Callable[[Any], Awaitable[Any]],
+    items: int,
+    callers: int,
+    keys: Sequence[Any],
+    values: Sequence[Any],
+    *,
+    tally: Tally | None = None,
+) -> Tally:
+    """The same for lookups: item n asks for ``keys[n]``, in turn for ever, and must get ``values[n]``."""
+    tally = tally or Tally()
+    bounds = [items * n // callers for n in range(callers + 1)]
+    tally.begin()
+    await asyncio.gather(*(_looker(call, range(a, b), keys, values, tally) for a, b in itertools.pairwise(bounds)))
+    tally.finish()
+    return tally
+
+
+async def _looker(
+    call: Callable[[Any], Awaitable[Any]],
+    items: Sequence[int],
+    keys: Sequence[Any],
+    values: Sequence[Any],
+    tally: Tally,
+) -> None:
+    records = len(keys)
+    for first in range(0, len(items), TIMED):
+        chunk = items[first : first + TIMED]
+        wrong = 0
+        try:
+            begin = time.monotonic_ns()
+            got = await call(keys[chunk[0] % records])
+            took = time.monotonic_ns() - begin
+            wrong += got != values[chunk[0] % records]
+            for item in chunk[1:]:
+                record = item % records
+                if await call(keys[record]) != values[record]:
+                    wrong += 1
+        except Exception as error:
+            tally.fail(error)
+            raise
+        tally.count(len(chunk), wrong, took)
 
 
 async def mapped(

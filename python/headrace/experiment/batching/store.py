@@ -19,26 +19,26 @@ QUERY: Final = "SELECT id, body FROM records WHERE id IN ({})"
 
 def value(item: int) -> bytes:
     """What the record of ``item`` holds."""
-    return _VALUES[item % RECORDS]
+    return VALUES[item % RECORDS]
 
 
 def key(item: int) -> bytes:
     """The Redis key of the record."""
-    return _KEYS[item % RECORDS]
+    return KEYS[item % RECORDS]
 
 
-_KEYS: Final = [b"record:%d" % n for n in range(RECORDS)]
-_VALUES: Final = [(b"%d:" % n).ljust(SIZE, b"x") for n in range(RECORDS)]
+KEYS: Final = [b"record:%d" % n for n in range(RECORDS)]
+VALUES: Final = [(b"%d:" % n).ljust(SIZE, b"x") for n in range(RECORDS)]
 
 
 def fill_redis(url: str) -> None:
     """Stores every record, unless they are there already."""
     with RespClient(url) as connection:
-        if connection.call("EXISTS", _KEYS[-1]) == 1:
+        if connection.call("EXISTS", KEYS[-1]) == 1:
             return
         for first in range(0, RECORDS, 1000):
             chunk = range(first, first + 1000)
-            connection.call("MSET", *(word for n in chunk for word in (_KEYS[n], _VALUES[n])))
+            connection.call("MSET", *(word for n in chunk for word in (KEYS[n], VALUES[n])))
 
 
 def fill_sqlite(path: Path) -> None:
@@ -48,4 +48,4 @@ def fill_sqlite(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA journal_mode = wal")
         database.execute("CREATE TABLE records (id INTEGER PRIMARY KEY, body BLOB NOT NULL)")
-        database.executemany("INSERT INTO records VALUES (?, ?)", enumerate(_VALUES))
+        database.executemany("INSERT INTO records VALUES (?, ?)", enumerate(VALUES))

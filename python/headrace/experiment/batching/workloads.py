@@ -201,10 +201,13 @@ class Redis(Lookups):
         return await self._client.execute("GET", store.key(self.record(item)))
 
     async def drive(self, call: Any) -> None:
-        key, records = store.key, self.case.keys or store.RECORDS
-        one = self.item if self.case.call == "item" else lambda item: call(key(item % records))
-        expected = store.value if records == store.RECORDS else self.expected
-        await loops.closed(one, self.case.items, self.case.callers, expected=expected, tally=self.tally)
+        case = self.case
+        if case.call == "item":
+            await loops.closed(self.item, case.items, case.callers, expected=self.expected, tally=self.tally)
+            return
+        records = case.keys or store.RECORDS
+        keys, values = store.KEYS[:records], store.VALUES[:records]
+        await loops.lookups(call, case.items, case.callers, keys, values, tally=self.tally)
 
 
 class Sqlite(Lookups):
