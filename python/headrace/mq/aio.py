@@ -13,21 +13,20 @@ An object belongs to the event loop in which it is used first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self, overload
+from collections.abc import Iterable
+from typing import Any, Literal, Self
 
 from headrace import _core
 from headrace._core import Future
 from headrace._waiting import Condition
-from headrace.errors import ConnectionFailed, DeadlineExceeded, InvalidArgument, QueueFull
-from headrace.mq.consumer import Message
-from headrace.mq.producer import CONNECT_MARGIN, Ack, _check_counts
+from headrace.errors import DeadlineExceeded, QueueFull
+from headrace.mq._base import AsyncClient, Message, Messages, check_counts, waits_when_full
+from headrace.mq.producer import Ack
 
 __all__ = ["Ack", "Batch", "Consumer", "Message", "Producer"]
 
 
-class Producer:
+class Producer(AsyncClient):
     """Sends to one topic; the url's scheme chooses the broker. See `headrace.mq.Producer` for what it promises.
 
     Entering the context manager connects; without it, sending connects in the background.
@@ -44,6 +43,8 @@ class Producer:
     Raises InvalidArgument.
     """
 
+    _native: _core.mq.Producer
+
     def __init__(
         self,
         url: str,
@@ -55,12 +56,10 @@ class Producer:
         instance: str = "",
         timeout: float = 30.0,
     ) -> None:
-        _check_counts(window=window, batch=batch)
-        if on_full not in ("wait", "reject"):
-            raise InvalidArgument(f"on_full must be 'wait' or 'reject', not {on_full!r}")
+        check_counts(window=window, batch=batch)
         self._url, self.topic = url, topic
-        self._wait = on_full == "wait"
-        self._timeout = timeout
+        self._wait = waits_when_full(on_full)
+        self._connect_timeout = timeout
         self._native = _core.mq.Producer(
             url=url,
             topic=topic,
@@ -113,30 +112,6 @@ class Producer:
             raise DeadlineExceeded(f"{left} messages to {self.topic} are not acknowledged after {timeout:g} s")
         self._native.check()
 
-    async def open(self) -> Self:
-        """Wait until connected. Raises ConnectionFailed, AuthenticationFailed."""
-        try:
-            await _open(self._opened, self._url, self._timeout)
-            self._native.check()
-        except BaseException:
-            self._native.close()
-            raise
-        return self
-
-    async def close(self, timeout: float = 30.0) -> None:
-        """`flush`, then disconnect. May be called again."""
-        if self.closed:
-            return
-        try:
-            await self.flush(timeout)
-        finally:
-            self._native.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it takes no more messages because it was closed."""
-        return self._native.closed
-
     def stats(self) -> dict[str, int]:
         """Messages sent, acked, failed, in_flight; requests, writes, reads, bytes, reconnects, resent."""
         return self._native.stats()
@@ -148,49 +123,27 @@ class Producer:
         if not self._wait or not await self._room.wait_until(deadline):
             raise QueueFull("the window is full: every message allowed is unacknowledged")
 
-    async def __aenter__(self) -> Self:
-        return await self.open()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.close()
-        else:
-            self._native.close()
-
     def __repr__(self) -> str:
         stats = self.stats()
         state = "closed" if self.closed else f"{stats['in_flight']} in flight"
         return f"<headrace.mq.aio.Producer {self.topic!r}: {stats['acked']} of {stats['sent']} acknowledged, {state}>"
 
 
-class Batch(Sequence[Message]):
+class Batch(Messages):
     """Messages that were received together: a sequence of `Message`, and `ack` for all of them."""
 
+    _name = "headrace.mq.aio.Batch"
+
     def __init__(self, consumer: Consumer, messages: list[Message]) -> None:
+        super().__init__(messages)
         self._consumer = consumer
-        self._messages = messages
 
     async def ack(self) -> None:
         """Acknowledge every message of the batch; see `Consumer.ack`."""
         await self._consumer.ack(self._messages)
 
-    @overload
-    def __getitem__(self, index: int) -> Message: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Message]: ...
-    def __getitem__(self, index: int | slice) -> Message | list[Message]:
-        return self._messages[index]
 
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def __repr__(self) -> str:
-        return f"<headrace.mq.aio.Batch of {len(self)} messages>"
-
-
-class Consumer:
+class Consumer(AsyncClient):
     """Receives from one topic as a member of a group. See `headrace.mq.Consumer` for what it promises.
 
     Entering the context manager connects; without it, receiving waits for the connection.
@@ -209,6 +162,8 @@ class Consumer:
     Raises InvalidArgument.
     """
 
+    _native: _core.mq.Consumer
+
     def __init__(
         self,
         url: str,
@@ -222,9 +177,9 @@ class Consumer:
         timeout: float | None = None,
         broker_timeout: float = 30.0,
     ) -> None:
-        _check_counts(batch=batch, prefetch=prefetch)
+        check_counts(batch=batch, prefetch=prefetch)
         self._url, self.topic, self.group = url, topic, group
-        self._timeout, self._broker_timeout = timeout, broker_timeout
+        self._timeout, self._connect_timeout = timeout, broker_timeout
         self._most = max(batch, 1)
         self._native = _core.mq.Consumer(
             url=url,
@@ -271,30 +226,6 @@ class Consumer:
             raise DeadlineExceeded(f"acknowledgements of {self.topic} are not confirmed after {timeout:g} s")
         self._native.check()
 
-    async def open(self) -> Self:
-        """Wait until connected. Raises ConnectionFailed, AuthenticationFailed."""
-        try:
-            await _open(self._opened, self._url, self._broker_timeout)
-            self._native.check()
-        except BaseException:
-            self._native.close()
-            raise
-        return self
-
-    async def close(self, timeout: float = 30.0) -> None:
-        """`flush` the acknowledgements, then disconnect. What is unacknowledged goes to another consumer."""
-        if self.closed:
-            return
-        try:
-            await self.flush(timeout)
-        finally:
-            self._native.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._native.closed
-
     def stats(self) -> dict[str, int]:
         """Messages received, acked, redelivered, unacked, waiting; requests, writes, reads, bytes, reconnects."""
         return self._native.stats()
@@ -308,23 +239,7 @@ class Consumer:
             raise StopAsyncIteration
         return batch
 
-    async def __aenter__(self) -> Self:
-        return await self.open()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.close()
-        else:
-            self._native.close()
-
     def __repr__(self) -> str:
         stats = self.stats()
         state = "closed" if self.closed else f"{stats['unacked']} unacknowledged"
         return f"<headrace.mq.aio.Consumer {self.topic!r} in {self.group!r}: {stats['received']} received, {state}>"
-
-
-async def _open(opened: Condition, url: str, timeout: float) -> None:
-    if not await opened.wait(timeout + CONNECT_MARGIN):
-        raise ConnectionFailed(f"no connection to {url} within {timeout:g} s")

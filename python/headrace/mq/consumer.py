@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Self, overload
+from collections.abc import Iterable, Iterator
 
 from headrace import _core
-from headrace.errors import ConnectionFailed, DeadlineExceeded
-from headrace.mq.producer import CONNECT_MARGIN, _check_counts
+from headrace.errors import DeadlineExceeded
+from headrace.mq._base import Client, Message, Messages, check_counts
 
-Message = _core.mq.Message
+__all__ = ["Batch", "Consumer", "Message"]
 
 
-class Batch(Sequence[Message]):
+class Batch(Messages):
     """Messages that were received together: a sequence of `Message`, and `ack` for all of them."""
 
+    _name = "headrace.mq.Batch"
+
     def __init__(self, consumer: Consumer, messages: list[Message]) -> None:
+        super().__init__(messages)
         self._consumer = consumer
-        self._messages = messages
 
     def ack(self) -> None:
         """Acknowledge every message of the batch."""
         self._consumer.ack(self._messages)
 
-    @overload
-    def __getitem__(self, index: int) -> Message: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Message]: ...
-    def __getitem__(self, index: int | slice) -> Message | list[Message]:
-        return self._messages[index]
 
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def __repr__(self) -> str:
-        return f"<headrace.mq.Batch of {len(self)} messages>"
-
-
-class Consumer:
+class Consumer(Client):
     """Receives from one topic as a member of a group; the url's scheme chooses the broker.
 
     >>> with headrace.mq.Consumer("redis://localhost:6379", topic="orders", timeout=1) as consumer:
@@ -65,6 +52,8 @@ class Consumer:
     Raises InvalidArgument, ConnectionFailed, AuthenticationFailed.
     """
 
+    _native: _core.mq.Consumer
+
     def __init__(
         self,
         url: str,
@@ -78,7 +67,7 @@ class Consumer:
         timeout: float | None = None,
         broker_timeout: float = 30.0,
     ) -> None:
-        _check_counts(batch=batch, prefetch=prefetch)
+        check_counts(batch=batch, prefetch=prefetch)
         self._timeout = timeout
         self.topic, self.group = topic, group
         self._most = max(batch, 1)
@@ -92,9 +81,7 @@ class Consumer:
             claim_idle=claim_idle,
             give_up_after=broker_timeout,
         )
-        if not self._native.wait_open(broker_timeout + CONNECT_MARGIN):
-            self._native.close()
-            raise ConnectionFailed(f"no connection to {url} within {broker_timeout:g} s")
+        self._connect(url, broker_timeout)
 
     def receive(self, timeout: float | None = None) -> Batch:
         """What has arrived, at most ``batch`` messages; waits while there is nothing.
@@ -129,26 +116,6 @@ class Consumer:
     def stats(self) -> dict[str, int]:
         """Messages received, acked, redelivered, unacked, waiting; requests, writes, reads, bytes, reconnects."""
         return self._native.stats()
-
-    def close(self, timeout: float = 30.0) -> None:
-        """`flush` the acknowledgements, then disconnect. What is unacknowledged goes to another consumer."""
-        if self._native.closed:
-            return
-        try:
-            self.flush(timeout)
-        finally:
-            self._native.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self._native.close()
 
     def __repr__(self) -> str:
         stats = self._native.stats()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 from headrace import _core
-from headrace.errors import ConnectionFailed, DeadlineExceeded, HeadraceError, InvalidArgument
-
-# The native side gives up by itself after ``timeout`` and knows why; this is for an attempt that still hangs then.
-CONNECT_MARGIN = 6.0
+from headrace.errors import DeadlineExceeded, HeadraceError
+from headrace.mq._base import Client, check_counts, waits_when_full
 
 
 class Ack(NamedTuple):
@@ -28,7 +25,7 @@ class Ack(NamedTuple):
     error: HeadraceError | None
 
 
-class Producer:
+class Producer(Client):
     """Sends to one topic; the url's scheme chooses the broker.
 
     >>> with headrace.mq.Producer("redis://localhost:6379", topic="orders") as producer:
@@ -50,6 +47,8 @@ class Producer:
     Raises InvalidArgument, ConnectionFailed, AuthenticationFailed.
     """
 
+    _native: _core.mq.Producer
+
     def __init__(
         self,
         url: str,
@@ -62,10 +61,8 @@ class Producer:
         instance: str = "",
         timeout: float = 30.0,
     ) -> None:
-        _check_counts(window=window, batch=batch)
-        if on_full not in ("wait", "reject"):
-            raise InvalidArgument(f"on_full must be 'wait' or 'reject', not {on_full!r}")
-        self._on_full = on_full
+        check_counts(window=window, batch=batch)
+        self._waits = waits_when_full(on_full)
         self._url, self.topic = url, topic
         self._native = _core.mq.Producer(
             url=url,
@@ -76,9 +73,7 @@ class Producer:
             collect_acks=collect_acks,
             give_up_after=timeout,
         )
-        if not self._native.wait_open(timeout + CONNECT_MARGIN):
-            self._native.close()
-            raise ConnectionFailed(f"no connection to {url} within {timeout:g} s")
+        self._connect(url, timeout)
 
     def send(self, payload: bytes | str, *, id: str | None = None, timeout: float = 30.0) -> str:
         """Queue one message and return its id; a unique one is made when ``id`` is None.
@@ -86,7 +81,7 @@ class Producer:
         Returns at once while the window has room. Raises QueueFull when it has none within ``timeout`` seconds (at once
         with ``on_full="reject"``), or the failure that ended the producer.
         """
-        return self._native.send(payload, id, timeout if self._on_full == "wait" else 0.0)
+        return self._native.send(payload, id, timeout if self._waits else 0.0)
 
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until every message is acknowledged.
@@ -106,33 +101,7 @@ class Producer:
         """Messages sent, acked, failed, in_flight; requests, writes, reads, bytes, reconnects, resent."""
         return self._native.stats()
 
-    def close(self, timeout: float = 30.0) -> None:
-        """`flush`, then disconnect. May be called again."""
-        if self._native.closed:
-            return
-        try:
-            self.flush(timeout)
-        finally:
-            self._native.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self._native.close()
-
     def __repr__(self) -> str:
         stats = self._native.stats()
         state = "closed" if self._native.closed else f"{stats['in_flight']} in flight"
         return f"<headrace.mq.Producer {self.topic!r}: {stats['acked']} of {stats['sent']} acknowledged, {state}>"
-
-
-def _check_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        if value < 0:
-            raise InvalidArgument(f"{name} must not be negative, got {value}")

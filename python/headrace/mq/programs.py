@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from headrace import _core
 from headrace.errors import ConnectionFailed
-from headrace.mq.producer import CONNECT_MARGIN
+from headrace.mq._base import CONNECT_MARGIN
 
 
 class _Program:
