@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,19 @@ def test_replies_before_their_tasks_are_invalid_as_expected(tmp_path):
     assert row["verdict"] == "invalid"
     assert row["unfinished"] > row["finished"]
     assert "the tasks were not awaited" in row["reasons"]
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("peer", ["uvicorn", "granian", "socketify"])
+def test_each_peer_serves_and_counts(tmp_path, peer):
+    if importlib.util.find_spec(peer) is None:
+        pytest.skip(f"{peer} is not installed; script/bootstrap --all installs it")
+    cases = [{"executor": "asyncio", "task": "split"}, {"executor": "thread"}]
+    done = run(tmp_path, *cases, server=str(PEERS / f"{peer}_server.py"), users=8)
+    assert done.verdict == "valid", done.reasons
+    awaiting, threads = (case.summary for case in done.cases)
+    assert awaiting["rate"] > threads["rate"] > 0
+    assert threads["finished"] >= threads["replied"] > 0
 
 
 def test_our_native_route_sleeps_for_every_user_at_once(tmp_path):
