@@ -1,18 +1,18 @@
+#include <sys/random.h>
+
 #include <array>
 #include <headrace/http/accepted_table.hpp>
-#include <random>
 
 namespace headrace::http {
 namespace {
 
 std::string random_id() {
-    static thread_local std::random_device source;
     constexpr std::string_view digits = "0123456789abcdef";
+    std::array<unsigned char, 16> bytes{};
+    // So few bytes come whole, at once, and never fail once the system is up.
+    static_cast<void>(::getrandom(bytes.data(), bytes.size(), 0));
     std::string id;
-    for (int word = 0; word < 4; ++word) {
-        auto bits = source();
-        for (int i = 0; i < 8; ++i, bits >>= 4U) id.push_back(digits[bits & 15U]);
-    }
+    for (const auto b : bytes) id.append({digits[b >> 4U], digits[b & 15U]});
     return id;
 }
 

@@ -121,27 +121,29 @@ std::optional<net::http::body_stream> route::stream(route_job& job, response hea
     return job.client_.stream(std::move(head));
 }
 
-response route::detach(std::shared_ptr<detached_work> work) {
+void route::finish_with(route_job& job, std::shared_ptr<detached_work> work) {
     const auto id = accepted_->add();
-    auto job = std::make_shared<route_job>(shared_from_this(), std::move(work), id);
+    auto later = std::make_shared<route_job>(shared_from_this(), std::move(work), id);
     auto what = route_queue::admission::refuse;
     {
         const lock_guard hold(m_);
         route_entry* dropped = nullptr;
-        what = queue_.admit(*job, ns{0}, dropped);
-        if (what != route_queue::admission::refuse) job->self_ = job;
+        what = queue_.admit(*later, ns{0}, dropped);
+        if (what != route_queue::admission::refuse) later->self_ = later;
     }
     if (what == route_queue::admission::refuse) {
         accepted_->remove(id);
-        return full();
-    }
-    if (what == route_queue::admission::start) {
-        if (const auto why = launcher_->launch(job)) give_up(job, 502, why.message);
+        return finish(job, outcome::good, full());
     }
     const auto url = accepted_->path() + id;
-    response r{202, "application/json", R"({"id":")" + id + R"(","status_url":")" + url + R"("})", {}};
-    r.fields.emplace_back("Location", url);
-    return r;
+    response told{202, "application/json", R"({"id":")" + id + R"(","status_url":")" + url + R"("})", {}};
+    told.fields.emplace_back("Location", url);
+    finish(job, outcome::good, std::move(told));
+    if (what == route_queue::admission::wait) return;
+    if (const auto why = launcher_->launch(later)) {
+        give_up(later, 502, why.message);
+        launch_ready();
+    }
 }
 
 void route::on_cancel(route_job& job) {

@@ -183,14 +183,20 @@ TEST_F(http_route, DetachedWorkCanBeAskedFor) {
     one.get("/task");
     const auto job = jobs_->take();
     route_->begin(*job);
-    auto answer = route_->detach(std::make_shared<nothing>());
-    EXPECT_EQ(answer.status, 202U);
-    EXPECT_EQ(route_->detach(std::make_shared<nothing>()).status, 503U);
-    const auto url = answer.fields.at(0).second;
-    EXPECT_NE(ask(url).find("queued"), std::string::npos);
-    route_->finish(*job, outcome::good, std::move(answer));
-    EXPECT_NE(one.read_until(url).find("202 "), std::string::npos);
+    http_client two(server_->port());
+    two.get("/task");
+    until([](const auto& c) { return c.waiting == 1; });
+    route_->finish_with(*job, std::make_shared<nothing>());  // the queue is full
+    EXPECT_NE(one.read_until("this route").find("503 "), std::string::npos);
+    const auto second = jobs_->take();
+    route_->begin(*second);
+    route_->finish_with(*second, std::make_shared<nothing>());
+    const auto told = two.read_until("\"}");
+    EXPECT_NE(told.find("202 "), std::string::npos);
+    const auto at = told.find("Location: ") + 10;
+    const auto url = told.substr(at, told.find('\r', at) - at);
     const auto work = jobs_->take();
+    EXPECT_NE(ask(url).find("queued"), std::string::npos);
     ASSERT_TRUE(route_->begin(*work));
     EXPECT_NE(ask(url).find("running"), std::string::npos);
     route_->finish(*work, outcome::good);

@@ -3,7 +3,7 @@
 //   server -> route::handle() -> launcher::launch(job) ... begin(job) ... finish(job, outcome, answer) -> client
 //
 // The same for every kind of executor; a launcher only knows how to get a job to where it runs.
-// Threads:  handle() on I/O threads; begin(), finish(), stream(), detach() on the executor's, once each per job and in this
+// Threads:  handle() on I/O threads; begin(), stream(), finish() on the executor's, once each per job and in this
 //           order; the rest from any. Neither a launcher nor a client is called under the lock.
 // Lifetime: a job holds its route, a route its launcher.
 // Errors:   every request is answered: 503 with Retry-After when full, 504 at its deadline, 502 when its worker was lost.
@@ -86,6 +86,9 @@ public:
     /// `name` as in counters and logs: "GET /task/{id}".
     route(std::string name, const route_options& options, std::shared_ptr<launcher> where,
           std::shared_ptr<accepted_table> accepted);
+    virtual ~route() = default;  // bindings keep the handler in a class of their own
+    route(const route&) = delete;
+    route& operator=(const route&) = delete;
 
     const std::string& name() const noexcept { return name_; }
     const route_options& options() const noexcept { return options_; }
@@ -96,8 +99,8 @@ public:
     void finish(route_job& job, outcome how, net::http::response answer = {});
     /// The answer begins before the handler has ended. Null: it is not wanted any more.
     std::optional<net::http::body_stream> stream(route_job& job, net::http::response head);
-    /// The answer of a handler that leaves work behind: 202, or 503 when there is no room. Then finish(job, good, answer).
-    net::http::response detach(std::shared_ptr<detached_work> work);
+    /// finish() of a handler that leaves work behind, which begins after the answer: 202, or 503 when there is no room.
+    void finish_with(route_job& job, std::shared_ptr<detached_work> work);
 
     route_counters stats() const;
     void close();
