@@ -1,10 +1,13 @@
-// headrace._core.http: the server core with native routes.
+// headrace._core.http: the server core with native routes, and the routes of Python apps.
 #include <pybind11/stl.h>
 
 #include <headrace/http/native_routes.hpp>
 #include <map>
 
 #include "errors.hpp"
+#include "http/app_routes.hpp"
+#include "http/inline_route.hpp"
+#include "http/python_route.hpp"
 #include "registers.hpp"
 #include "waiting.hpp"
 
@@ -12,6 +15,23 @@ namespace headrace::bindings {
 namespace {
 
 using net::http::server_options;
+
+// Counters of the server and of these routes, asked for by name when somebody looks.
+void add_metrics(const std::shared_ptr<net::http::server>& to, const std::string& pattern,
+                 std::vector<std::pair<std::string, std::shared_ptr<python_route>>> waiting,
+                 std::vector<std::pair<std::string, std::shared_ptr<inline_route>>> direct) {
+    const py::gil_scoped_release nogil;
+    throw_if(to->route("GET", pattern,
+                       [server = std::weak_ptr(to), waiting = std::move(waiting), direct = std::move(direct)](
+                           const net::http::request&, net::http::responder& r) {
+                           std::vector<std::pair<std::string, http::route_counters>> all;
+                           for (const auto& [name, route] : waiting) all.emplace_back(name, route->stats());
+                           for (const auto& [name, route] : direct) all.emplace_back(name, route->stats());
+                           const auto s = server.lock();
+                           r.send(200, "text/plain; version=0.0.4; charset=utf-8",
+                                  (s ? prometheus_text(s->stats()) : std::string()) + http::prometheus_text(all));
+                       }));
+}
 
 // One setting by its Python name; sizes are ints, durations float seconds.
 using setter = void (*)(server_options&, const py::handle&);
@@ -97,12 +117,21 @@ struct server {
     server(const server&) = delete;
     server& operator=(const server&) = delete;
 
+    template <class Route>
+    void add(const std::string& method, const std::string& pattern, const std::shared_ptr<Route>& to) const {
+        const py::gil_scoped_release nogil;
+        throw_if(native->route(method, pattern,
+                               [to](const net::http::request& q, net::http::responder& r) { to->handle(q, r); }));
+    }
+
+    void begin_stop(double grace) const {
+        const py::gil_scoped_release nogil;
+        native->begin_stop(to_ns(grace));
+    }
+
     void stop(double grace) const {
         const ns limit = to_ns(grace);
-        {
-            const py::gil_scoped_release nogil;
-            native->begin_stop(limit);
-        }
+        begin_stop(grace);
         // After `grace` what is left is closed, which takes no time; the second is for a busy machine.
         const bool stopped =
             wait_for(limit + std::chrono::seconds{1}, [&](ns slice) { return native->wait_stopped(slice); });
@@ -134,7 +163,8 @@ py::dict to_dict(const net::http::server_stats& s) {
 }  // namespace
 
 void register_http(py::module_& parent) {
-    auto m = parent.def_submodule("http", "HTTP server core with native routes.");
+    auto m = parent.def_submodule("http", "HTTP server core with native routes, and routes of Python apps.");
+    register_app_routes(m);
     py::classh<server>(m, "Server")
         .def(py::init<std::size_t, const py::dict&>(), py::kw_only(), py::arg("threads"), py::arg("settings"))
         .def(
@@ -147,7 +177,25 @@ void register_http(py::module_& parent) {
         .def(
             "start", [](const server& self) { throw_if(self.native->start()); },
             py::call_guard<py::gil_scoped_release>())
+        .def("begin_stop", &server::begin_stop, py::arg("grace_s"))
         .def("stop", &server::stop, py::arg("grace_s"))
+        .def("add", &server::add<python_route>, py::arg("method"), py::arg("pattern"), py::arg("to"))
+        .def("add_inline", &server::add<inline_route>, py::arg("method"), py::arg("pattern"), py::arg("to"))
+        .def(
+            "add_status",
+            [](const server& self, const std::string& pattern, std::shared_ptr<http::accepted_table> table) {
+                const py::gil_scoped_release nogil;
+                throw_if(self.native->route("GET", pattern, http::accepted_status(std::move(table))));
+            },
+            py::arg("pattern"), py::arg("table"))
+        .def(
+            "add_metrics",
+            [](const server& self, const std::string& pattern,
+               std::vector<std::pair<std::string, std::shared_ptr<python_route>>> waiting,
+               std::vector<std::pair<std::string, std::shared_ptr<inline_route>>> direct) {
+                add_metrics(self.native, pattern, std::move(waiting), std::move(direct));
+            },
+            py::arg("pattern"), py::arg("waiting"), py::arg("direct"))
         .def_property_readonly("port", [](const server& self) { return self.native->port(); })
         .def("stats", [](const server& self) { return to_dict(self.native->stats()); })
         .def("metrics", [](const server& self) { return prometheus_text(self.native->stats()); });

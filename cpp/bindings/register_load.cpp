@@ -65,6 +65,7 @@ py::dict to_dict(const load::http_counts& c) {
     d["begun"] = c.begun;
     d["unsent"] = c.unsent;
     d["warm_up"] = c.warm_up;
+    d["warm_up_failed"] = c.warm_up_failed;
     d["ok"] = c.ok;
     d["failed"] = c.failed;
     d["late_ok"] = c.late_ok;

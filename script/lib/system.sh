@@ -32,6 +32,7 @@ build_packages() {
 test_packages() {
     echo ccache mold clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev
     echo wrk siege hey                          # the load generators that ours is compared with
+    echo slowhttptest                           # attacks that the HTTP server must survive
     echo iproute2                               # tests in a network of their own
     case $1 in
         "debian 12") echo chromium ;;           # Ubuntu has it as a snap only; without it screenshots are skipped

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import headrace
+from tests.conformance.tools import SCORES
 
 ROUTES = {
     ("GET", "/hello"): "hello",
@@ -48,3 +49,11 @@ def serve() -> Iterator[Callable[..., headrace.http.Server]]:
             return server
 
         yield start
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The scores of the suites that were run."""
+    if SCORES:
+        terminalreporter.section("scores")
+        for line in SCORES:
+            terminalreporter.line(line)

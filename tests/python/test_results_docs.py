@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.results import batching_figures, part, schema
+from headrace.results import batching_figures, http_figures, part, schema
 
 DOCS = Path(__file__).parents[2] / "docs" / "results.md"
 
@@ -16,6 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "results.md"
         ("## series.parquet", schema.SERIES),
         ("## summary.csv, summary.json", schema.SUMMARY),
         ("## summary of batching", batching_figures.COLUMNS),
+        ("## summary of http", http_figures.COLUMNS),
     ],
 )
 def test_every_column_is_documented_as_it_is(heading: str, columns: tuple[schema.Column, ...]) -> None:

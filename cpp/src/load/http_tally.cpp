@@ -12,6 +12,7 @@ void http_counts::add(const http_counts& o) noexcept {
     begun += o.begun;
     unsent += o.unsent;
     warm_up += o.warm_up;
+    warm_up_failed += o.warm_up_failed;
     ok += o.ok;
     failed += o.failed;
     late_ok += o.late_ok;
@@ -53,11 +54,12 @@ void http_tally::begun(ns intended, ns sent, bool waited) noexcept {
 void http_tally::ended(const exchange& e) {
     --counts_.in_flight;
     add_busy(e.sent, e.end);
+    const bool ok = e.how == outcome::ok;
     if (e.end < begin_) {
         ++counts_.warm_up;
+        if (!ok) ++counts_.warm_up_failed;
         return;
     }
-    const bool ok = e.how == outcome::ok;
     ++counts_.outcomes[static_cast<std::size_t>(e.how)];
     if (e.end > end_) {
         ++(ok ? counts_.late_ok : counts_.late_failed);

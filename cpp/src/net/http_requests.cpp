@@ -60,6 +60,7 @@ public:
         c_.home_->counters.websockets.add();
         return true;
     }
+    std::string peer() const override { return c_.io_->peer(); }
     io_thread& thread() noexcept override { return c_.home_->thread(); }
 
 private:

@@ -21,13 +21,15 @@ protected:
 
 TEST_F(a_window_from_1s_to_3s, puts_each_request_in_one_place_by_its_end) {
     request(tally, 500ms, 500ms, 900ms);                               // warm-up
+    request(tally, 500ms, 500ms, 900ms, outcome::bad_status, 500);     // warm-up, failed
     request(tally, 900ms, 900ms, 1100ms);                              // ok
     request(tally, 1200ms, 1200ms, 1300ms, outcome::bad_status, 500);  // failed
     request(tally, 2900ms, 2900ms, 3100ms);                            // late_ok
     request(tally, 2950ms, 2950ms, 3100ms, outcome::closed, 0);        // late_failed
     tally.begun(2990ms, 2990ms, false);
     tally.abandoned(2990ms, 2990ms, 4s, true);  // unfinished
-    EXPECT_EQ(counts.warm_up, 1U);
+    EXPECT_EQ(counts.warm_up, 2U);
+    EXPECT_EQ(counts.warm_up_failed, 1U);
     EXPECT_EQ(counts.ok, 1U);
     EXPECT_EQ(counts.failed, 1U);
     EXPECT_EQ(counts.late_ok, 1U);

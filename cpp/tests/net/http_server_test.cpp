@@ -1,68 +1,20 @@
 // The server over loopback sockets, in the unit tests because sanitizers run here: threads that answer, clients that
 // leave, a stop in between. What it says on the wire is in tests/conformance.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cstring>
 #include <headrace/base/mutex.hpp>
 #include <headrace/net/http_server.hpp>
 #include <thread>
 
+#include "http_client.hpp"
+
 namespace headrace::net::http {
 namespace {
 
+using test::http_client;
+
 using namespace std::chrono_literals;
-
-class client {
-public:
-    explicit client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in where{};
-        where.sin_family = AF_INET;
-        where.sin_port = htons(port);
-        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        sockaddr generic{};
-        std::memcpy(&generic, &where, sizeof where);
-        EXPECT_EQ(::connect(fd_, &generic, sizeof where), 0);
-        const timeval limit{20, 0};
-        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    }
-    ~client() { close(); }
-    client(const client&) = delete;
-    client& operator=(const client&) = delete;
-
-    void send(std::string_view bytes) {
-        EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), std::ssize(bytes));
-    }
-    void get(std::string_view path) { send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"); }
-    /// Until `mark` was received, or the end of the stream; everything so far.
-    std::string read_until(std::string_view mark) {
-        while (got_.find(mark) == std::string::npos && more()) {
-        }
-        return std::exchange(got_, {});
-    }
-    /// Until the end of the stream.
-    std::string read_all() {
-        while (more()) {
-        }
-        return std::exchange(got_, {});
-    }
-    void close() {
-        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-    }
-
-private:
-    bool more() {
-        char bytes[4096];
-        const auto n = ::recv(fd_, bytes, sizeof bytes, 0);
-        if (n > 0) got_.append(bytes, static_cast<std::size_t>(n));
-        return n > 0;
-    }
-    int fd_;
-    std::string got_;
-};
 
 // A box in which handlers leave what they deferred.
 class box {
@@ -120,7 +72,7 @@ TEST_F(http_server, answers_from_many_threads_in_the_order_of_requests) {
     constexpr int connections = 8, rounds = 25;
     for (int c = 0; c < connections; ++c) {
         clients.emplace_back([&] {
-            client one(server_->port());
+            http_client one(server_->port());
             for (int i = 0; i < rounds; ++i) {
                 one.send("GET /defer HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
                 const auto got = one.read_until("\r\n\r\nhello");
@@ -143,7 +95,7 @@ TEST_F(http_server, answers_from_many_threads_in_the_order_of_requests) {
 
 TEST_F(http_server, a_client_that_leaves_cancels_and_its_answer_goes_nowhere) {
     start();
-    client one(server_->port());
+    http_client one(server_->port());
     one.get("/defer");
     pending p = box_.take();
     std::atomic<bool> told{false};
@@ -158,7 +110,7 @@ TEST_F(http_server, a_client_that_leaves_cancels_and_its_answer_goes_nowhere) {
     p.on_cancel([&] { told = false; });
     EXPECT_FALSE(told) << "a notice that comes late is given at once";
     p.send(response::text(200, "nobody"));
-    client two(server_->port());
+    http_client two(server_->port());
     two.get("/hello");
     EXPECT_NE(two.read_until("\r\n\r\nhello").find("200 OK"), std::string::npos);
     EXPECT_EQ(server_->stats().cancelled, 1U);
@@ -166,7 +118,7 @@ TEST_F(http_server, a_client_that_leaves_cancels_and_its_answer_goes_nowhere) {
 
 TEST_F(http_server, what_handlers_do_wrong_is_answered_500_without_its_text) {
     start();
-    client one(server_->port());
+    http_client one(server_->port());
     const std::pair<const char*, const char*> wrong[] = {{"/throw", "could not be handled\n"},
                                                          {"/defer-and-throw", "could not be handled\n"},
                                                          {"/nothing", "was not answered\n"},
@@ -189,7 +141,7 @@ TEST_F(http_server, a_stream_is_held_back_by_a_client_that_does_not_read) {
     server_options options;
     options.max_stream_buffered = 100'000;
     start(1, options);
-    client one(server_->port());
+    http_client one(server_->port());
     one.get("/defer");
     auto stream = box_.take().stream({200, "a/b", {}, {}});
     std::size_t taken = 0;
@@ -216,7 +168,7 @@ TEST_F(http_server, a_stream_is_held_back_by_a_client_that_does_not_read) {
 
 TEST_F(http_server, an_unfinished_stream_ends_the_connection_without_a_last_chunk) {
     start();
-    client one(server_->port());
+    http_client one(server_->port());
     one.get("/defer");
     {
         auto stream = box_.take().stream({});
@@ -225,14 +177,14 @@ TEST_F(http_server, an_unfinished_stream_ends_the_connection_without_a_last_chun
     const auto got = one.read_all();
     EXPECT_NE(got.find("4\r\npart\r\n"), std::string::npos);
     EXPECT_EQ(got.find("0\r\n\r\n"), std::string::npos);
-    client two(server_->port());
+    http_client two(server_->port());
     two.get("/hello");
     EXPECT_EQ(two.read_until("\r\n\r\nhello").find("HTTP/1.1 200 OK"), 0U) << "nothing of it reaches anybody else";
 }
 
 TEST_F(http_server, stop_finishes_what_was_asked_and_closes_what_is_idle) {
     start(2);
-    client busy(server_->port()), idle(server_->port());
+    http_client busy(server_->port()), idle(server_->port());
     idle.get("/hello");
     idle.read_until("\r\n\r\nhello");
     busy.get("/defer");
@@ -249,7 +201,7 @@ TEST_F(http_server, stop_finishes_what_was_asked_and_closes_what_is_idle) {
 
 TEST_F(http_server, after_the_grace_the_rest_is_closed_and_late_answers_are_refused) {
     start();
-    client one(server_->port());
+    http_client one(server_->port());
     one.get("/defer");
     pending p = box_.take();
     server_->stop(1ms);

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from headrace.experiment.batching_case import KEYS, BatchingCase
-from headrace.experiment.fleet import POLL_S, Fleet, Program
-from headrace.experiment.flow import Totals
+from headrace.experiment.fleet import Fleet, Program
 from headrace.experiment.part import Part, Setting
-from headrace.experiment.series import Series
+from headrace.experiment.worker_run import CHILD, PERIOD_S, watched
 from headrace.servers import RedisServer
 from headrace.servers.launch import find_binary
 
@@ -20,38 +17,6 @@ if TYPE_CHECKING:
     from headrace.results import CaseFacts
 
 PROGRAMS: Final = "headrace.experiment.batching.workloads"
-_CHILD: Final = "headrace.experiment.batching.worker"
-_READY_TIMEOUT_S = 60.0
-_STOP_GRACE_S = 5.0
-_PERIOD_S = 0.5
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What the worker last said about its items."""
-
-    started: int = 0
-    done: int = 0
-    failed: int = 0
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Counts:
-        return cls(*(int(said.get(name, 0)) for name in cls.__dataclass_fields__))
-
-    def running(self) -> dict[str, int]:
-        return {"started": self.started, "completed": self.done}
-
-    def finished(self) -> int:
-        return self.done + self.failed
-
-    def aside(self) -> str:
-        return f"in flight {max(0, self.started - self.finished()):,}" + (
-            f"  errors {self.failed:,}" if self.failed else ""
-        )
-
-    def __str__(self) -> str:
-        text = f"{self.started:,} started, {self.done:,} completed"
-        return text + (f", {self.failed:,} failed" if self.failed else "")
 
 
 def check(cases: Sequence[BatchingCase]) -> None:
@@ -68,8 +33,8 @@ def run(case: BatchingCase, setting: Setting) -> CaseFacts:
             setting.set_server(server.config())
             args["url"] = server.url
         plan = [("the worker", [Program(case.workload, args)])]
-        with Fleet(plan, module=setting.module or PROGRAMS, interval_s=_PERIOD_S / 2, child=_CHILD) as fleet:
-            return _watched(case, fleet, server, setting)
+        with Fleet(plan, module=setting.module or PROGRAMS, interval_s=PERIOD_S / 2, child=CHILD) as fleet:
+            return watched(case, fleet, setting, server)
 
 
 @contextlib.contextmanager
@@ -79,75 +44,6 @@ def _server(case: BatchingCase, setting: Setting) -> Iterator[RedisServer | None
         return
     with RedisServer(appendonly=False) as server:
         yield server
-
-
-def _watched(case: BatchingCase, fleet: Fleet, server: RedisServer | None, setting: Setting) -> CaseFacts:
-    failures = fleet.await_ready(setting.interrupt, _READY_TIMEOUT_S)
-    began = time.monotonic()
-    if fleet.all_ready and not failures and not fleet.problems:
-        fleet.start(time.monotonic_ns())
-        failures += _drive(case, fleet, server, setting, began)
-        fleet.finish(_STOP_GRACE_S)
-    elapsed = time.monotonic() - began
-    failures += [p for p in fleet.problems if p not in failures]
-    setting.progress.end(elapsed, _counts(fleet), failures)
-    return _facts(case, failures, elapsed)
-
-
-def _drive(case: BatchingCase, fleet: Fleet, server: RedisServer | None, setting: Setting, began: float) -> list[str]:
-    """Until the worker is done; what made us stop it, if something did."""
-    series = Series(
-        setting.append_series,
-        asked_rate=0.0,
-        total=case.total,
-        generator=fleet.usage,
-        server=server.usage if server else lambda: None,
-        period_s=_PERIOD_S,
-    )
-    failures: list[str] = []
-    while not fleet.all_gone:
-        fleet.poll(POLL_S)
-        elapsed = time.monotonic() - began
-        counts = _counts(fleet)
-        series.tick(elapsed, _totals(counts), _gauges(fleet))
-        setting.progress.update(elapsed, counts)
-        if setting.interrupt.requested:
-            failures.append("interrupted")
-        elif elapsed >= case.timeout:
-            failures.append(f"timed out after {case.timeout:g} s with {counts}")
-        if failures:
-            fleet.stop()
-            break
-    series.finish(time.monotonic() - began, _totals(_counts(fleet)), _gauges(fleet))
-    return failures
-
-
-def _said(fleet: Fleet) -> dict[str, Any]:
-    return next((stats for _, stats in fleet.stats()), {})
-
-
-def _counts(fleet: Fleet) -> Counts:
-    return Counts.of(_said(fleet))
-
-
-def _gauges(fleet: Fleet) -> dict[str, Any]:
-    return dict(_said(fleet).get("gauges") or {})
-
-
-def _totals(counts: Counts) -> Totals:
-    """As the series has them: an item is sent when it starts, acknowledged and received when it completes."""
-    return Totals(sent=counts.started, acked=counts.done, failed=counts.failed, received=counts.done)
-
-
-def _facts(case: BatchingCase, failures: list[str], elapsed: float) -> CaseFacts:
-    from headrace.results import CaseFacts
-
-    return CaseFacts(
-        asked_rate=case.asked_rate,
-        expected=case.total,
-        failures=tuple(failures),
-        extra={"elapsed_s": elapsed},
-    )
 
 
 PART = Part("batching", KEYS, BatchingCase, check, run)

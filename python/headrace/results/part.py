@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headrace.results.build import CaseResult
 
 #: The parts that can be measured, by the word that a spec has for them.
-PARTS: Final = ("mq", "batching")
+PARTS: Final = ("mq", "batching", "http")
 #: Of specs that name none, and of runs made before there were others.
 DEFAULT_PART: Final = "mq"
 

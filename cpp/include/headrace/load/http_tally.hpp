@@ -18,9 +18,10 @@
 namespace headrace::load {
 
 struct http_counts {
-    std::uint64_t begun = 0;    ///< meant to start within the window, and sent
-    std::uint64_t unsent = 0;   ///< meant to start within the window, never sent
-    std::uint64_t warm_up = 0;  ///< ended before the window
+    std::uint64_t begun = 0;           ///< meant to start within the window, and sent
+    std::uint64_t unsent = 0;          ///< meant to start within the window, never sent
+    std::uint64_t warm_up = 0;         ///< ended before the window
+    std::uint64_t warm_up_failed = 0;  ///< and of those, the failures
     std::uint64_t ok = 0, failed = 0;
     std::uint64_t late_ok = 0, late_failed = 0;
     std::uint64_t unfinished = 0;

@@ -28,13 +28,20 @@ malformed is answered 400 with the section it breaks, and every limit has a stat
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from headrace import _core
 
-__all__ = ["Server"]
+__all__ = ["Server", "url_of"]
+
+
+def url_of(host: str, port: int, settings: Mapping[str, Any]) -> str:
+    """Where clients on this machine connect, without a path."""
+    scheme = "https" if settings.get("cert_file") else "http"
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{scheme}://{f'[{local}]' if ':' in local else local}:{port}"
 
 
 class Server:
@@ -61,7 +68,7 @@ class Server:
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, threads: int = 1, **settings: Any) -> None:
         self._host = host
-        self._scheme = "https" if settings.get("cert_file") else "http"
+        self._settings = settings
         self._running = False
         self._native = _core.http.Server(threads=threads, settings={"host": host, "port": port, **settings})
 
@@ -87,8 +94,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where clients connect, without a path."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
-        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return url_of(self._host, self.port, self._settings)
 
     def stats(self) -> dict[str, int]:
         """Connections, requests, answers by class, bytes, writes, timeouts, and what was refused or dropped, so far."""

@@ -1,0 +1,65 @@
+// A blocking client for tests of servers: sends bytes, reads until it has seen what it waits for.
+#pragma once
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace headrace::test {
+
+class http_client {
+public:
+    explicit http_client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in where{};
+        where.sin_family = AF_INET;
+        where.sin_port = htons(port);
+        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        sockaddr generic{};
+        std::memcpy(&generic, &where, sizeof where);
+        EXPECT_EQ(::connect(fd_, &generic, sizeof where), 0);
+        const timeval limit{20, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    }
+    ~http_client() { close(); }
+    http_client(const http_client&) = delete;
+    http_client& operator=(const http_client&) = delete;
+
+    void send(std::string_view bytes) {
+        EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), std::ssize(bytes));
+    }
+    void get(std::string_view path) { send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"); }
+    /// Until `mark` was received, or the end of the stream; everything so far.
+    std::string read_until(std::string_view mark) {
+        while (got_.find(mark) == std::string::npos && more()) {
+        }
+        return std::exchange(got_, {});
+    }
+    /// Until the end of the stream.
+    std::string read_all() {
+        while (more()) {
+        }
+        return std::exchange(got_, {});
+    }
+    void end_sending() { ::shutdown(fd_, SHUT_WR); }
+    void close() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+private:
+    bool more() {
+        char bytes[4096];
+        const auto n = ::recv(fd_, bytes, sizeof bytes, 0);
+        if (n > 0) got_.append(bytes, static_cast<std::size_t>(n));
+        return n > 0;
+    }
+    int fd_;
+    std::string got_;
+};
+
+}  // namespace headrace::test

@@ -1,0 +1,103 @@
+"""The executors and native routes of an app in one process, made when a route needs them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from headrace import _core
+from headrace.http.declared import RouteSpec
+from headrace.http.stats import RouteStats
+
+__all__ = ["Engine"]
+
+MAX_QUEUE_SIZE = 1000
+
+
+class Engine:
+    """Belongs to the process that made it: after fork() the child makes its own."""
+
+    def __init__(self, thread_workers: int, status_path: str) -> None:
+        self.process = os.getpid()
+        self.thread_workers = thread_workers
+        self._status_path = status_path
+        self._accepted = _core.http.AcceptedTable(status_path)
+        self._threads: dict[str, _core.http.ThreadLauncher] = {}
+        self._routes: dict[RouteSpec, _core.http.Route] = {}
+        self._inline: dict[RouteSpec, _core.http.InlineRoute] = {}
+
+    def add(self, server: _core.http.Server, spec: RouteSpec, all_specs: list[RouteSpec]) -> None:
+        """Give the server the route."""
+        if spec.native == "metrics":
+            waiting = [(s.name, self._route(s)) for s in all_specs if s.executor not in ("inline", "native")]
+            direct = [(s.name, self._inline_route(s)) for s in all_specs if s.executor == "inline"]
+            server.add_metrics(spec.pattern, waiting, direct)
+        elif spec.native is not None:
+            server.route(spec.method, spec.pattern, spec.native)
+        elif spec.executor == "inline":
+            server.add_inline(spec.method, spec.pattern, self._inline_route(spec))
+        else:
+            server.add(spec.method, spec.pattern, self._route(spec))
+
+    def add_status(self, server: _core.http.Server) -> None:
+        """Where accepted work is asked for."""
+        server.add_status(self._status_path + "{id}", self._accepted)
+
+    def stats(self, spec: RouteSpec) -> RouteStats | None:
+        """None: native, or never started."""
+        route = self._routes.get(spec) or self._inline.get(spec)
+        return None if route is None else RouteStats(**route.stats())
+
+    def close(self, grace_s: float) -> bool:
+        """Refuse what comes, wait for what runs. False when something still runs after ``grace_s`` seconds."""
+        if self.process != os.getpid():
+            return True
+        until = time.monotonic() + grace_s
+        for route in self._routes.values():
+            route.close()
+        idle = [route.wait_idle(max(until - time.monotonic(), 0.0)) for route in self._routes.values()]
+        for launcher in self._threads.values():
+            launcher.close()
+        ended = [launcher.wait_closed(max(until - time.monotonic(), 0.0)) for launcher in self._threads.values()]
+        return all(idle) and all(ended)
+
+    def wait_detached(self, grace_s: float) -> bool:
+        """Until nothing waits or runs; False after ``grace_s`` seconds."""
+        until = time.monotonic() + grace_s
+        return all(route.wait_idle(max(until - time.monotonic(), 0.0)) for route in self._routes.values())
+
+    def _inline_route(self, spec: RouteSpec) -> _core.http.InlineRoute:
+        if spec not in self._inline:
+            assert spec.handler is not None
+            self._inline[spec] = _core.http.InlineRoute(
+                name=spec.name, handler=spec.handler, deadline_s=spec.limits.deadline or 0.0
+            )
+        return self._inline[spec]
+
+    def _route(self, spec: RouteSpec) -> _core.http.Route:
+        if spec not in self._routes:
+            assert spec.handler is not None
+            launcher, concurrency = self._launcher(spec)
+            limits = spec.limits
+            self._routes[spec] = _core.http.Route(
+                name=spec.name,
+                launcher=launcher,
+                accepted=self._accepted,
+                handler=spec.handler,
+                concurrency=limits.concurrency or concurrency,
+                max_queue_size=MAX_QUEUE_SIZE if limits.max_queue_size is None else limits.max_queue_size,
+                drop_oldest=limits.on_full == "drop_oldest",
+                deadline_s=limits.deadline or 0.0,
+            )
+        return self._routes[spec]
+
+    def _launcher(self, spec: RouteSpec) -> tuple[_core.http.Launcher, int]:
+        """Where its jobs run, and how many of them at once unless the route says so."""
+        if spec.executor == "sync":
+            return self._thread_launcher("sync", 1), 1
+        return self._thread_launcher("thread", self.thread_workers), self.thread_workers
+
+    def _thread_launcher(self, name: str, threads: int) -> _core.http.ThreadLauncher:
+        if name not in self._threads:
+            self._threads[name] = _core.http.ThreadLauncher(threads, f"http-{name}")
+        return self._threads[name]
