@@ -5,6 +5,7 @@
 #include <map>
 
 #include "errors.hpp"
+#include "http/loop_inbox.hpp"
 #include "registers.hpp"
 #include "waiting.hpp"
 
@@ -151,6 +152,7 @@ void register_http(py::module_& parent) {
         .def_property_readonly("port", [](const server& self) { return self.native->port(); })
         .def("stats", [](const server& self) { return to_dict(self.native->stats()); })
         .def("metrics", [](const server& self) { return prometheus_text(self.native->stats()); });
+    register_loop_inbox(m);
 }
 
 }  // namespace headrace::bindings
