@@ -7,6 +7,7 @@
 #include "errors.hpp"
 #include "http/app_routes.hpp"
 #include "http/inline_route.hpp"
+#include "http/loop_inbox.hpp"
 #include "http/python_route.hpp"
 #include "registers.hpp"
 #include "waiting.hpp"
@@ -199,6 +200,7 @@ void register_http(py::module_& parent) {
         .def_property_readonly("port", [](const server& self) { return self.native->port(); })
         .def("stats", [](const server& self) { return to_dict(self.native->stats()); })
         .def("metrics", [](const server& self) { return prometheus_text(self.native->stats()); });
+    register_loop_inbox(m);
 }
 
 }  // namespace headrace::bindings

@@ -1,6 +1,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+from headrace._core import Future
+
 @final
 class Request:
     @property
@@ -79,3 +81,10 @@ class Server:
     def port(self) -> int: ...
     def stats(self) -> dict[str, int]: ...
     def metrics(self) -> str: ...
+
+@final
+class LoopInbox:
+    def __init__(self) -> None: ...
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]: ...
+    @property
+    def closed(self) -> bool: ...
