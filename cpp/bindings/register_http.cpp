@@ -4,6 +4,7 @@
 #include <headrace/http/native_routes.hpp>
 #include <map>
 
+#include "asgi/register.hpp"
 #include "errors.hpp"
 #include "http/loop_inbox.hpp"
 #include "registers.hpp"
@@ -35,6 +36,7 @@ const std::map<std::string, setter, std::less<>>& setters() {
     static const std::map<std::string, setter, std::less<>> table{
         {"host", plain<&server_options::host>},
         {"port", plain<&server_options::port>},
+        {"share_port", plain<&server_options::share_port>},
         {"backlog", plain<&server_options::backlog>},
         {"cert_file", plain<&server_options::cert_file>},
         {"key_file", plain<&server_options::key_file>},
@@ -135,7 +137,7 @@ py::dict to_dict(const net::http::server_stats& s) {
 }  // namespace
 
 void register_http(py::module_& parent) {
-    auto m = parent.def_submodule("http", "HTTP server core with native routes.");
+    auto m = parent.def_submodule("http", "HTTP server core: native routes, event loops, ASGI.");
     py::classh<server>(m, "Server")
         .def(py::init<std::size_t, const py::dict&>(), py::kw_only(), py::arg("threads"), py::arg("settings"))
         .def(
@@ -146,13 +148,24 @@ void register_http(py::module_& parent) {
             },
             py::arg("method"), py::arg("pattern"), py::arg("native"))
         .def(
+            "route_asgi",
+            [](const server& self, const asgi::site_object& to) {
+                throw_if(self.native->route_rest(
+                    [site = to.native](const net::http::request& q, net::http::responder& r) { site->handle(q, r); }));
+            },
+            py::arg("site"))
+        .def(
             "start", [](const server& self) { throw_if(self.native->start()); },
             py::call_guard<py::gil_scoped_release>())
+        .def(
+            "begin_stop", [](const server& self, double grace) { self.native->begin_stop(to_ns(grace)); },
+            py::arg("grace_s"), py::call_guard<py::gil_scoped_release>())
         .def("stop", &server::stop, py::arg("grace_s"))
         .def_property_readonly("port", [](const server& self) { return self.native->port(); })
         .def("stats", [](const server& self) { return to_dict(self.native->stats()); })
         .def("metrics", [](const server& self) { return prometheus_text(self.native->stats()); });
     register_loop_inbox(m);
+    asgi::register_asgi(m);
 }
 
 }  // namespace headrace::bindings
