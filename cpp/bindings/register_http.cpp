@@ -4,6 +4,7 @@
 #include <headrace/http/native_routes.hpp>
 #include <map>
 
+#include "asgi/register.hpp"
 #include "errors.hpp"
 #include "http/app_routes.hpp"
 #include "http/inline_route.hpp"
@@ -55,6 +56,7 @@ const std::map<std::string, setter, std::less<>>& setters() {
     static const std::map<std::string, setter, std::less<>> table{
         {"host", plain<&server_options::host>},
         {"port", plain<&server_options::port>},
+        {"share_port", plain<&server_options::share_port>},
         {"backlog", plain<&server_options::backlog>},
         {"cert_file", plain<&server_options::cert_file>},
         {"key_file", plain<&server_options::key_file>},
@@ -164,7 +166,7 @@ py::dict to_dict(const net::http::server_stats& s) {
 }  // namespace
 
 void register_http(py::module_& parent) {
-    auto m = parent.def_submodule("http", "HTTP server core with native routes, and routes of Python apps.");
+    auto m = parent.def_submodule("http", "HTTP server core with native routes, and of Python apps, event loops, ASGI.");
     register_app_routes(m);
     py::classh<server>(m, "Server")
         .def(py::init<std::size_t, const py::dict&>(), py::kw_only(), py::arg("threads"), py::arg("settings"))
@@ -175,6 +177,13 @@ void register_http(py::module_& parent) {
                 throw_if(http::add_native_route(self.native, method, pattern, native));
             },
             py::arg("method"), py::arg("pattern"), py::arg("native"))
+        .def(
+            "route_asgi",
+            [](const server& self, const asgi::site_object& to) {
+                throw_if(self.native->route_rest(
+                    [site = to.native](const net::http::request& q, net::http::responder& r) { site->handle(q, r); }));
+            },
+            py::arg("site"))
         .def(
             "start", [](const server& self) { throw_if(self.native->start()); },
             py::call_guard<py::gil_scoped_release>())
@@ -201,6 +210,7 @@ void register_http(py::module_& parent) {
         .def("stats", [](const server& self) { return to_dict(self.native->stats()); })
         .def("metrics", [](const server& self) { return prometheus_text(self.native->stats()); });
     register_loop_inbox(m);
+    asgi::register_asgi(m);
 }
 
 }  // namespace headrace::bindings

@@ -12,6 +12,7 @@ HeadraceError
 ├── DependencyFailed                              not run, because what it depends on failed (that is __cause__)
 ├── WorkerLost             (also RuntimeError)    the process that ran it ended, or none could be started
 ├── NotFound                                      a named file, topic or group does not exist
+├── ClientDisconnected     (also OSError)         the client of a request has left; nobody reads what is sent
 ├── IoError                (also OSError)         a file could not be read or written
 ├── FeatureNotBuilt        (also ImportError)     this build lacks a library; the text says how to get it
 └── BrokerError                                   whatever a server or the way to it does wrong
@@ -73,6 +74,10 @@ class WorkerLost(HeadraceError, RuntimeError):
 
 class NotFound(HeadraceError):
     """A named file, topic or group does not exist."""
+
+
+class ClientDisconnected(HeadraceError, OSError):
+    """The client of a request has left; nobody reads what is sent."""
 
 
 class IoError(HeadraceError, OSError):

@@ -25,4 +25,5 @@ def test_an_idle_connection_costs_less_than_three_kilobytes():
 def test_too_few_files_are_said_before_anything_is_opened():
     done = run("--connections", "100000000")
     assert done.returncode == 2
-    assert "open files" in done.stderr and not done.stdout
+    assert "open files" in done.stderr
+    assert not done.stdout

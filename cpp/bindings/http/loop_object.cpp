@@ -1,9 +1,10 @@
 // headrace._core.http.LoopInbox: a loop_inbox as Python sees it, and functions sent to a loop from any thread.
+#include "loop_object.hpp"
+
 #include <utility>
 
 #include "../bridge/future.hpp"
 #include "../python_error.hpp"
-#include "loop_inbox.hpp"
 #include "loop_worker.hpp"
 
 namespace py = pybind11;
@@ -72,13 +73,6 @@ void call_result::on_cancel() noexcept {
     inbox_->cancel(job_);
 }
 
-struct inbox_object {
-    std::shared_ptr<loop_inbox> native;
-    inbox_object() : native(loop_inbox::make()) {
-        if (native == nullptr) throw py::error_already_set();
-    }
-};
-
 py::object submit(const inbox_object& self, const py::function& function, const py::args& arguments) {
     auto* const job = new call_job(function.ptr(), arguments.ptr());
     auto* const result = new call_result(*job, self.native);
@@ -96,6 +90,10 @@ py::object submit(const inbox_object& self, const py::function& function, const 
 }
 
 }  // namespace
+
+inbox_object::inbox_object() : native(loop_inbox::make()) {
+    if (native == nullptr) throw py::error_already_set();
+}
 
 void register_loop_inbox(py::module_& http) {
     if (!register_loop_worker()) throw py::error_already_set();

@@ -5,6 +5,7 @@
 
 #include "../bridge/asyncio_names.hpp"
 #include "../bridge/loop_port.hpp"
+#include "../coroutine.hpp"
 
 namespace headrace::bindings {
 namespace {
@@ -144,15 +145,6 @@ PySendResult step(PyObject* self, PyObject* value, PyObject** out) {
     return after(w, how, out);
 }
 
-PyObject* as_method_result(PySendResult how, PyObject* out) {
-    if (how == PYGEN_NEXT) return out;
-    if (how == PYGEN_RETURN) {
-        PyErr_SetNone(PyExc_StopIteration);
-        Py_DECREF(out);
-    }
-    return nullptr;
-}
-
 PyObject* send(PyObject* self, PyObject* value) {
     PyObject* out = nullptr;
     const PySendResult how = step(self, value, &out);
@@ -163,28 +155,15 @@ PyObject* next(PyObject* self) {
     return send(self, Py_None);
 }
 
-void raise_arguments(PyObject* args) {
-    PyObject* kind = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
-    if (PyExceptionInstance_Check(kind)) {
-        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(kind)), kind);
-    } else {
-        PyErr_SetObject(kind, PyTuple_GET_SIZE(args) > 1 ? PyTuple_GET_ITEM(args, 1) : Py_None);
-    }
-}
-
 PyObject* throw_in(PyObject* self, PyObject* args) {
     auto* const w = of(self);
     PyObject* out = nullptr;
     PySendResult how = PYGEN_ERROR;
     if (w->inner == nullptr) {  // idle, or cancelled before its first step
-        raise_arguments(args);
+        raise_thrown(args);
     } else if (PyContext_Enter(w->context) == 0) {
         PyObject* const entered = Py_NewRef(w->context);
-        PyObject* method = PyObject_GetAttrString(w->inner, "throw");
-        out = method == nullptr ? nullptr : PyObject_CallObject(method, args);
-        Py_XDECREF(method);
-        how = out != nullptr ? PYGEN_NEXT : PYGEN_ERROR;
-        if (out == nullptr && _PyGen_FetchStopIterationValue(&out) == 0) how = PYGEN_RETURN;
+        how = throw_into(w->inner, args, &out);
         const set_aside error;
         PyContext_Exit(entered);
         Py_DECREF(entered);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "http_connection.hpp"
+#include "http_websocket_peer.hpp"
 
 namespace headrace::net::http {
 namespace {
@@ -28,8 +29,8 @@ void connection::answered(unsigned status, std::size_t bytes) {
 
 void connection::write_log(access_log& log, unsigned status, std::size_t bytes) {
     access_entry e;
-    const auto peer = io_->peer();
-    e.peer = peer;
+    const auto& client = peer();
+    e.peer = client.host.empty() ? std::string_view("-") : std::string_view(client.host);
     if (log_line_.empty()) {
         e.method = unread_input_ && !kept_ && home_->head.method.empty() ? "-" : current_head().method;
         e.target = current_head().target;
@@ -99,6 +100,7 @@ void connection::apply(command& c) {
         case what::stream_head: return begin_stream(c.head);
         case what::stream_bytes: return stream_bytes(std::move(c.bytes));
         case what::stream_end: return end_stream();
+        case what::websocket: return begin_websocket(c);
         case what::abandon: flush(); return close(true);
     }
 }
@@ -121,13 +123,32 @@ void connection::begin_stream(const response& head) {
     stream_status_ = head.status;
     stream_content_ = !head_request_ && may_have_content(head.status);
     const bool keep = keeps_alive();
-    stream_chunks_ = append_stream_head(home_->scratch, head, framing(keep)) == stream_end::chunks;
-    stream_keep_ = keep && (stream_chunks_ || !stream_content_);
+    const auto end = append_stream_head(home_->scratch, head, framing(keep));
+    stream_chunks_ = end == stream_end::chunks;
+    stream_keep_ = keep && (end != stream_end::close || !stream_content_);
     stream_bytes_ = 0;
+    stream_length_ = end == stream_end::length ? head.content_length : -1;
+}
+
+// What was asked on this connection is a WebSocket from now on.
+void connection::begin_websocket(command& c) {
+    if (streaming_) return;
+    home_->scratch.append(c.bytes);
+    answered(101, c.bytes.size());
+    websocket_ = std::make_shared<websocket_peer>(*this, std::move(c.socket->events), c.socket->options);
+    home_->counters.websockets.add();
+    std::exchange(exchange_, nullptr)->leave();
+    kept_.reset();
+    websocket_->open();
+    process();
 }
 
 void connection::stream_bytes(std::string bytes) {
     if (!streaming_ || !stream_content_) return;
+    if (stream_length_ >= 0) {  // what is more than was said would be read as the next answer
+        const auto left = static_cast<std::uint64_t>(stream_length_) - stream_bytes_;
+        if (bytes.size() > left) bytes.resize(left);
+    }
     stream_bytes_ += bytes.size();
     auto& out = home_->scratch;
     if (bytes.size() < move_from) {
@@ -146,6 +167,12 @@ void connection::stream_bytes(std::string bytes) {
 void connection::end_stream() {
     if (!streaming_) return;
     if (stream_chunks_ && stream_content_) append_last_chunk(home_->scratch);
+    const bool short_of =
+        stream_content_ && stream_length_ >= 0 && stream_bytes_ != static_cast<std::uint64_t>(stream_length_);
+    if (short_of) {  // only the end of the connection tells the client
+        flush();
+        return close(true);
+    }
     if (!stream_keep_) closing_ = true;
     answered(stream_status_, stream_bytes_);
     finish_exchange();

@@ -72,6 +72,7 @@ private:
     void take_body(std::string_view piece);
     void handle();
     void call_handler(const handler& h);
+    bool goes_to_rest(const request_head& head) const noexcept;
     void answer_unrouted();
     void refuse(parse_error why);
     void read_websocket();
@@ -89,6 +90,8 @@ private:
     void begin_stream(const response& head);
     void stream_bytes(std::string bytes);
     void end_stream();
+    void begin_websocket(command& c);
+    const peer_address& peer();
     void answered(unsigned status, std::size_t bytes);
     void write_log(access_log& log, unsigned status, std::size_t bytes);
 
@@ -124,7 +127,8 @@ private:
     std::string_view body_view_;
     std::uint64_t progress_ = 0;  // bytes since the last look at a slow client
     ns asked_{0};                 // when the request's head was complete
-    std::string log_line_;        // method and target of a deferred request, when there is an access log
+    std::unique_ptr<peer_address> peer_;
+    std::string log_line_;  // method and target of a deferred request, when there is an access log
 
     // Of the request that is being answered.
     bool keep_alive_ = true;
@@ -133,6 +137,7 @@ private:
 
     bool streaming_ = false, stream_chunks_ = false, stream_content_ = false, stream_keep_ = false;
     unsigned stream_status_ = 0;
+    std::int64_t stream_length_ = -1;
     std::uint64_t stream_bytes_ = 0;
     bool reading_ = false, writing_ = false;
     bool head_begun_ = false;  // the header timeout runs for this request

@@ -1,8 +1,19 @@
 #include "http_exchange.hpp"
 
 #include <headrace/net/http_server.hpp>
+#include <headrace/net/websocket_handshake.hpp>
+#include <iterator>
 
 namespace headrace::net::http {
+namespace {
+
+struct burst {
+    int depth = 0;
+    std::vector<command> kept;
+};
+thread_local burst here;
+
+}  // namespace
 
 bool mailbox::post(command c) {
     bool wake = false;
@@ -14,6 +25,17 @@ bool mailbox::post(command c) {
     }
     if (wake) thread_.post(drain_);
     return true;
+}
+
+void mailbox::post_all(std::span<command> some) {
+    bool wake = false;
+    {
+        const lock_guard hold(mutex_);
+        if (closed_) return;
+        wake = waiting_.empty();
+        waiting_.insert(waiting_.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+    }
+    if (wake) thread_.post(drain_);
 }
 
 std::vector<command> mailbox::take() {
@@ -28,9 +50,34 @@ void mailbox::close() {
     dropped.swap(waiting_);
 }
 
-bool exchange::post(command::what kind, response head, std::string bytes) {
+bool exchange::post(command::what kind, response head, std::string bytes, std::unique_ptr<command::upgrade> socket) {
     if (gone()) return false;
-    return box_->post({kind, shared_from_this(), std::move(head), std::move(bytes)});
+    command c{kind, shared_from_this(), std::move(head), std::move(bytes), std::move(socket)};
+    if (here.depth == 0) return box_->post(std::move(c));
+    here.kept.push_back(std::move(c));
+    return true;
+}
+
+answer_burst::answer_burst() noexcept {
+    ++here.depth;
+}
+answer_burst::~answer_burst() {
+    if (--here.depth == 0) flush();
+}
+
+// One post for each run of answers that go to the same I/O thread.
+void answer_burst::flush() {
+    if (here.kept.empty()) return;
+    auto all = std::exchange(here.kept, {});
+    for (auto from = all.begin(); from != all.end();) {
+        const auto box = from->to->box();
+        auto to = from;
+        while (to != all.end() && to->to->box() == box) ++to;
+        box->post_all({from, to});
+        from = to;
+    }
+    all.clear();
+    if (here.kept.empty()) here.kept = std::move(all);  // its memory, for the next ones
 }
 
 void exchange::on_cancel(std::function<void()> notice) {
@@ -110,6 +157,16 @@ body_stream pending::stream(response head) {
     return body_stream(std::move(to));
 }
 
+bool pending::accept_websocket(const request_head& handshake, const response& fields, std::string_view protocol,
+                               std::shared_ptr<websocket::listener> events, websocket::connection_options options) {
+    if (!shared_ || !check_fields(fields).empty()) return false;
+    const auto to = std::exchange(shared_, nullptr);
+    std::string head;
+    websocket::append_accept(head, handshake, protocol, fields.fields);
+    return to->post(command::what::websocket, {}, std::move(head),
+                    std::make_unique<command::upgrade>(std::move(events), std::move(options)));
+}
+
 bool pending::cancelled() const noexcept {
     return !shared_ || shared_->cancelled();
 }
@@ -142,6 +199,14 @@ void body_stream::on_writable(std::function<void()> ready) {
     } else {
         ready();
     }
+}
+
+bool body_stream::cancelled() const noexcept {
+    return !shared_ || shared_->cancelled();
+}
+
+void body_stream::on_cancel(std::function<void()> notice) {
+    if (shared_) shared_->on_cancel(std::move(notice));
 }
 
 void body_stream::finish() {

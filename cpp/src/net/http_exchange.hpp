@@ -13,7 +13,9 @@
 #include <headrace/base/mutex.hpp>
 #include <headrace/net/http_response_writer.hpp>
 #include <headrace/net/runtime.hpp>
+#include <headrace/net/websocket_connection.hpp>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,10 +26,15 @@ class connection;
 class exchange;
 
 struct command {
-    enum class what : std::uint8_t { answer, stream_head, stream_bytes, stream_end, abandon } kind;
+    enum class what : std::uint8_t { answer, stream_head, stream_bytes, stream_end, abandon, websocket } kind;
+    struct upgrade {
+        std::shared_ptr<websocket::listener> events;
+        websocket::connection_options options;
+    };
     std::shared_ptr<exchange> to;
     response head;
     std::string bytes;
+    std::unique_ptr<upgrade> socket;
 };
 
 class mailbox {
@@ -37,6 +44,7 @@ public:
 
     /// False when the server has stopped.
     bool post(command c) HEADRACE_EXCLUDES(mutex_);
+    void post_all(std::span<command> some) HEADRACE_EXCLUDES(mutex_);
     std::vector<command> take() HEADRACE_EXCLUDES(mutex_);
     void close() HEADRACE_EXCLUDES(mutex_);
 
@@ -55,7 +63,9 @@ public:
         : owner_(std::move(owner)), box_(std::move(box)), max_buffered_(max_buffered) {}
 
     // The answering side.
-    bool post(command::what kind, response head = {}, std::string bytes = {});
+    bool post(command::what kind, response head = {}, std::string bytes = {},
+              std::unique_ptr<command::upgrade> socket = nullptr);
+    const std::shared_ptr<mailbox>& box() const noexcept { return box_; }
     bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
     bool cancelled() const noexcept { return cancelled_.load(std::memory_order_acquire); }
     bool has_room() const noexcept { return posted_.load() + unsent_.load() < max_buffered_; }

@@ -62,6 +62,7 @@ public:
     }
     std::string peer() const override { return c_.io_->peer(); }
     io_thread& thread() noexcept override { return c_.home_->thread(); }
+    const peer_address& peer() override { return c_.peer(); }
 
 private:
     bool use() noexcept { return !std::exchange(used_, true); }
@@ -100,7 +101,7 @@ void connection::begin_request() {
     kept_.reset();
     if (!head.expects_continue) return;
     home_->settings().routes.find(head.method, head.path, home_->match);
-    if (home_->match.what != router::outcome::found) {
+    if (home_->match.what != router::outcome::found && !goes_to_rest(head)) {
         unread_input_ = true;
         keep_alive_ = false;
         answer_unrouted();
@@ -153,6 +154,9 @@ void connection::handle() {
     settings.routes.find(head.method, head.path, match);
     if (match.what == router::outcome::found) {
         call_handler(settings.handlers[match.route]);
+    } else if (goes_to_rest(head)) {
+        match.params.clear();
+        call_handler(settings.rest);
     } else {
         answer_unrouted();
     }
@@ -173,10 +177,22 @@ void connection::call_handler(const handler& h) {
         }
         return;
     }
+    if (websocket_) websocket_->open();
     if (!answer.used()) return send_simple(500, plain, "the request was not answered\n", keeps_alive());
     if (exchange_ && home_->settings().log) {
         log_line_.assign(r.head.method).append(" ").append(r.head.target);
     }
+}
+
+bool connection::goes_to_rest(const request_head& head) const noexcept {
+    return home_->settings().rest && head.known_method != verb::connect &&
+           home_->match.what != router::outcome::bad_encoding;
+}
+
+// Asked of the kernel once.
+const peer_address& connection::peer() {
+    if (!peer_) peer_ = std::make_unique<peer_address>(io_->peer());
+    return *peer_;
 }
 
 void connection::answer_unrouted() {

@@ -76,7 +76,8 @@ void append_head(std::string& out, const response& r, std::uint64_t size, const 
 }
 
 void append_response(std::string& out, const response& r, std::string_view body, const response_framing& how) {
-    append_head(out, r, body.size(), how);
+    const bool left_out = how.head_request && r.content_length >= 0;
+    append_head(out, r, left_out ? static_cast<std::uint64_t>(r.content_length) : body.size(), how);
     if (!how.head_request && may_have_content(r.status)) out.append(body);
 }
 
@@ -92,13 +93,18 @@ void append_simple_response(std::string& out, unsigned status, std::string_view 
 }
 
 stream_end append_stream_head(std::string& out, const response& r, const response_framing& how) {
-    const bool chunks = how.minor_version != 0;
+    const auto end = r.content_length >= 0    ? stream_end::length
+                     : how.minor_version != 0 ? stream_end::chunks
+                                              : stream_end::close;
     append_status_line(out, r.status);
-    append_common(out, how, how.keep_alive && chunks);
+    append_common(out, how, how.keep_alive && end != stream_end::close);
     append_own_fields(out, r);
-    if (chunks && may_have_content(r.status)) out.append("Transfer-Encoding: chunked\r\n");
+    if (may_have_content(r.status)) {
+        if (end == stream_end::chunks) out.append("Transfer-Encoding: chunked\r\n");
+        if (end == stream_end::length) append_length(out, static_cast<std::uint64_t>(r.content_length));
+    }
     out.append("\r\n");
-    return chunks ? stream_end::chunks : stream_end::close;
+    return end;
 }
 
 void append_chunk(std::string& out, std::string_view bytes) {

@@ -61,6 +61,7 @@ public:
     }
 
     failure route(std::string_view method, std::string_view pattern, handler h) override;
+    failure route_rest(handler h) override;
     failure start() override;
     std::uint16_t port() const override { return port_; }
     void begin_stop(ns grace) override;
@@ -88,6 +89,12 @@ failure server_impl::route(std::string_view method, std::string_view pattern, ha
     if (!shards_.empty()) return failure::of(errc::invalid_argument, "routes are added before the server starts");
     if (auto bad = settings_->routes.add(method, pattern, settings_->handlers.size())) return bad;
     settings_->handlers.push_back(std::move(h));
+    return {};
+}
+
+failure server_impl::route_rest(handler h) {
+    if (!shards_.empty()) return failure::of(errc::invalid_argument, "routes are added before the server starts");
+    settings_->rest = std::move(h);
     return {};
 }
 
@@ -122,8 +129,9 @@ failure server_impl::start() {
     if (!shards_.empty()) return failure::of(errc::invalid_argument, "the server was already started");
     tcp::endpoint where;
     if (auto bad = resolve(where)) return bad;
-    const bool shared = runtime_->size() > 1;
-    if (shared) {
+    const bool several = settings_->options.share_port;
+    const bool shared = several || runtime_->size() > 1;
+    if (shared && !several) {
         if (auto bad = probe(where)) return bad;
     }
     std::vector<std::shared_ptr<shard>> made;

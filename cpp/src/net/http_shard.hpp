@@ -26,6 +26,7 @@ struct server_settings {
     server_options options;
     router routes;
     std::vector<handler> handlers;
+    handler rest;  ///< for what no route takes; may be empty
     std::unique_ptr<boost::asio::ssl::context> tls;
     std::unique_ptr<access_log> log;
     std::atomic<std::size_t> open{0};  ///< connections of all shards

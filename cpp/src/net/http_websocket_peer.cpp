@@ -18,7 +18,12 @@ websocket_peer::websocket_peer(http::connection& owner, std::shared_ptr<websocke
       max_buffered_(options.max_buffered) {}
 
 void websocket_peer::open() {
-    events_->on_open(shared_from_this());
+    const auto self = shared_from_this();
+    try {
+        events_->on_open(self);
+    } catch (...) {
+        close(close_code::internal_error, "the handler failed");
+    }
 }
 
 std::size_t websocket_peer::read(std::span<char> in) {

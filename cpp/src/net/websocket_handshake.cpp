@@ -62,11 +62,13 @@ std::string accept_value(std::string_view key) {
     return {encoded.begin(), encoded.begin() + n};
 }
 
-void append_accept(std::string& out, const http::request_head& head, std::string_view protocol) {
+void append_accept(std::string& out, const http::request_head& head, std::string_view protocol,
+                   std::span<const std::pair<std::string, std::string>> fields) {
     out.append(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     out.append(accept_value(head.get("sec-websocket-key"))).append("\r\n");
     if (!protocol.empty()) out.append("Sec-WebSocket-Protocol: ").append(protocol).append("\r\n");
+    for (const auto& [name, value] : fields) out.append(name).append(": ").append(value).append("\r\n");
     out.append("\r\n");
 }
 

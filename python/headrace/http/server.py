@@ -52,7 +52,7 @@ class Server:
         port: 0 for a free one, see `port` after `start`.
         threads: I/O threads.
         settings: by name, sizes in bytes, durations in float seconds ending in ``_s``:
-            ``backlog`` 1024; ``cert_file``, ``key_file`` (PEM, for TLS);
+            ``backlog`` 1024; ``share_port`` (with other processes) False; ``cert_file``, ``key_file`` (PEM, for TLS);
             ``max_connections`` 20000 (one more is answered 503), ``max_requests_per_connection`` 0 (no limit),
             ``max_request_line`` 8192 (414), ``max_headers`` 100 and ``max_header_bytes`` 32 KiB (431), ``max_body``
             16 MiB (413), ``max_chunk_line`` 1 KiB and ``max_chunk_overhead`` 16 KiB (400), ``max_trailers`` 16 and

@@ -21,9 +21,11 @@ struct response {
     std::string content_type;  ///< empty: no Content-Type
     std::string body;
     std::vector<std::pair<std::string, std::string>> fields;
+    /// Of content that is streamed, or left out as HEAD asks: its size, when it is known. -1: not known.
+    std::int64_t content_length = -1;
 
     static response text(unsigned status, std::string body) {
-        return {status, "text/plain; charset=utf-8", std::move(body), {}};
+        return {status, "text/plain; charset=utf-8", std::move(body), {}, -1};
     }
 };
 
@@ -51,8 +53,9 @@ void append_simple_response(std::string& out, unsigned status, std::string_view 
 void append_head(std::string& out, const response& r, std::uint64_t size, const response_framing& how);
 
 /// How a response of unknown length ends.
-enum class stream_end : std::uint8_t { chunks, close };
-/// The head of a streamed response: chunked for HTTP/1.1, closed at its end for HTTP/1.0 (then keep_alive is ignored).
+enum class stream_end : std::uint8_t { chunks, close, length };
+/// The head of a streamed response: with its length when that is known; otherwise chunked for HTTP/1.1, and closed at its
+/// end for HTTP/1.0 (then keep_alive is ignored).
 stream_end append_stream_head(std::string& out, const response& r, const response_framing& how);
 void append_chunk(std::string& out, std::string_view bytes);
 /// The line before a chunk's bytes; CRLF must follow them.

@@ -32,6 +32,7 @@ namespace headrace::net::http {
 struct server_options {
     std::string host = "127.0.0.1";  ///< an address, or a name that resolves to one; "::" and "0.0.0.0" for all
     std::uint16_t port = 0;          ///< 0: a free one; see server::port()
+    bool share_port = false;         ///< with other processes that say so too (SO_REUSEPORT)
     int backlog = 1024;              ///< connections that the kernel keeps for us to accept
     std::string cert_file;           ///< PEM chain; empty: no TLS
     std::string key_file;            ///< PEM; empty: in cert_file
@@ -64,6 +65,12 @@ struct request {
     std::string_view param(std::string_view name) const noexcept;
 };
 
+/// Where a client connects from.
+struct peer_address {
+    std::string host;
+    std::uint16_t port = 0;
+};
+
 class exchange;  // what is shared between an I/O thread and whoever answers
 
 /// A response that is written as it is made. Any thread, one at a time.
@@ -84,6 +91,9 @@ public:
     /// Calls `ready` once, on the I/O thread, when there is room again after `full`, or the client has left.
     void on_writable(std::function<void()> ready);
     void finish();
+    /// As of `pending`, of which it is the rest.
+    bool cancelled() const noexcept;
+    void on_cancel(std::function<void()> notice);
 
 private:
     std::shared_ptr<exchange> shared_;
@@ -102,12 +112,28 @@ public:
     bool send(response r);
     /// The head of an answer whose content follows.
     body_stream stream(response head);
+    /// Answers a WebSocket handshake, which check_handshake() finds good: 101 with `fields`, and then `events` is called.
+    /// False when the client has left, or a field may not be sent.
+    bool accept_websocket(const request_head& handshake, const response& fields, std::string_view protocol,
+                          std::shared_ptr<websocket::listener> events, websocket::connection_options options);
     bool cancelled() const noexcept;
     /// Calls `notice` once, on the I/O thread (or here, when it already happened), when the client leaves first.
     void on_cancel(std::function<void()> notice);
 
 private:
     std::shared_ptr<exchange> shared_;
+};
+
+/// While one lives, what its thread answers is kept back; it leaves together when the last one ends, or at flush(): one
+/// wake-up of each I/O thread for many answers.
+class answer_burst {
+public:
+    answer_burst() noexcept;
+    ~answer_burst();
+    answer_burst(const answer_burst&) = delete;
+    answer_burst& operator=(const answer_burst&) = delete;
+    /// Of this thread's, if there is one.
+    static void flush();
 };
 
 /// What a handler answers with, while it runs. One of send(), defer() and accept_websocket(), once.
@@ -124,6 +150,8 @@ public:
     virtual std::string peer() const = 0;
     /// The thread that it runs on.
     virtual io_thread& thread() noexcept = 0;
+    /// Empty when it has left already.
+    virtual const peer_address& peer() = 0;
 };
 
 using handler = std::function<void(const request&, responder&)>;
@@ -135,6 +163,8 @@ public:
 
     /// See router for patterns. What a handler throws is answered 500.
     virtual failure route(std::string_view method, std::string_view pattern, handler h) = 0;
+    /// For every request that no route takes, of any method but CONNECT.
+    virtual failure route_rest(handler h) = 0;
     /// Binds and listens on every thread; connection_failed when the port is taken.
     virtual failure start() = 0;
     /// The port that start() bound.

@@ -30,6 +30,7 @@ std::string_view choose_protocol(const http::request_head& head, std::span<const
 std::string accept_value(std::string_view key);
 
 /// The 101 response, up to and with its empty line. `protocol` may be empty.
-void append_accept(std::string& out, const http::request_head& head, std::string_view protocol);
+void append_accept(std::string& out, const http::request_head& head, std::string_view protocol,
+                   std::span<const std::pair<std::string, std::string>> fields = {});
 
 }  // namespace headrace::net::websocket
