@@ -7,6 +7,7 @@
 #include "errors.hpp"
 #include "http/app_routes.hpp"
 #include "http/inline_route.hpp"
+#include "http/loop_inbox.hpp"
 #include "http/python_route.hpp"
 #include "registers.hpp"
 #include "waiting.hpp"
@@ -164,7 +165,6 @@ py::dict to_dict(const net::http::server_stats& s) {
 
 void register_http(py::module_& parent) {
     auto m = parent.def_submodule("http", "HTTP server core with native routes, and routes of Python apps.");
-    register_app_routes(m);
     py::classh<server>(m, "Server")
         .def(py::init<std::size_t, const py::dict&>(), py::kw_only(), py::arg("threads"), py::arg("settings"))
         .def(
@@ -199,6 +199,8 @@ void register_http(py::module_& parent) {
         .def_property_readonly("port", [](const server& self) { return self.native->port(); })
         .def("stats", [](const server& self) { return to_dict(self.native->stats()); })
         .def("metrics", [](const server& self) { return prometheus_text(self.native->stats()); });
+    register_loop_inbox(m);
+    register_app_routes(m);
 }
 
 }  // namespace headrace::bindings

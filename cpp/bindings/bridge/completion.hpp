@@ -25,7 +25,12 @@ public:
     /// Where the destructor may run: with_gil when it drops Python objects.
     enum class destruction : std::uint8_t { anywhere, with_gil };
 
-    explicit pending_result(destruction where = destruction::anywhere) noexcept : destruction_(where) {}
+    /// A result has a Future that waits for it. An errand has none: the loop's drain runs it, and it has one reference, its
+    /// queue's, which the drain gives up.
+    enum class role : std::uint8_t { result, errand };
+
+    explicit pending_result(destruction where = destruction::anywhere, role what = role::result) noexcept
+        : references_(what == role::result ? 2 : 1), destruction_(where), role_(what) {}
     pending_result(const pending_result&) = delete;
     pending_result& operator=(const pending_result&) = delete;
 
@@ -47,6 +52,14 @@ public:
     virtual _object* to_python() = 0;
     /// With the GIL, once, when a cancel has won. Must neither block nor take a lock that others hold for long.
     virtual void on_cancel() noexcept {}
+    /// Of an errand: on its loop's thread, with the GIL, outside any task unless `nested`. on_cancel() instead when the loop
+    /// is gone. -1: KeyboardInterrupt or SystemExit, which leaves the loop; other errors are its own business.
+    virtual int run(bool nested) {
+        static_cast<void>(nested);
+        return 0;
+    }
+    bool is_errand() const noexcept { return role_ == role::errand; }
+    bool is_bound() const noexcept { return (word_.load(std::memory_order_acquire) & ~flags) != 0; }
 
     /// True: this cancel decided it, before any finish().
     bool try_cancel() noexcept;
@@ -76,9 +89,10 @@ private:
 
     std::atomic<std::uintptr_t> word_{0};  // the queue's address and the flags
     std::atomic<_object*> future_{nullptr};
-    std::atomic<std::uint32_t> references_{2};
+    std::atomic<std::uint32_t> references_;
     std::atomic<std::uint32_t> unparked_{0};  // a futex
     const destruction destruction_;
+    const role role_;
     pending_result* bound_next_ = nullptr;  // the queue's list of what is bound to it
     pending_result* bound_previous_ = nullptr;
 };

@@ -167,7 +167,12 @@ int cancel(future_object* f, PyObject* message) {
 }
 
 int deliver(pending_result& r, loop_port* port, bool nested) {
-    port->queue->unlink(r);
+    if (r.is_bound()) port->queue->unlink(r);
+    if (r.is_errand()) {
+        const int result = r.run(nested);
+        r.release_with_gil();
+        return result;
+    }
     PyObject* object = r.take_future();
     if (object == nullptr) {
         r.release_with_gil();
@@ -192,7 +197,10 @@ int deliver(pending_result& r, loop_port* port, bool nested) {
 
 void abandon(pending_result& r) {
     PyObject* object = r.take_future();
-    if (object == nullptr) return;
+    if (object == nullptr) {
+        if (r.is_errand()) r.on_cancel();
+        return;
+    }
     auto* f = as_future(object);
     f->linked = false;
     if (f->state == future_state::pending && f->node == &r && r.try_cancel()) {

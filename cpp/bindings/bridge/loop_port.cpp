@@ -137,7 +137,7 @@ void end(loop_port* port) {
     for (auto* list : {port->backlog, late}) {
         for (auto* r = list; r != nullptr;) {
             auto* next = r->next;
-            port->queue->unlink(*r);
+            if (r->is_bound()) port->queue->unlink(*r);
             abandon(*r);
             r->release_with_gil();
             r = next;

@@ -28,8 +28,8 @@ void connection::answered(unsigned status, std::size_t bytes) {
 
 void connection::write_log(access_log& log, unsigned status, std::size_t bytes) {
     access_entry e;
-    const auto peer = io_->peer();
-    e.peer = peer;
+    const auto& client = peer();
+    e.peer = client.host.empty() ? std::string_view("-") : std::string_view(client.host);
     if (log_line_.empty()) {
         e.method = unread_input_ && !kept_ && home_->head.method.empty() ? "-" : current_head().method;
         e.target = current_head().target;

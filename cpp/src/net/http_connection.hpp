@@ -72,6 +72,7 @@ private:
     void take_body(std::string_view piece);
     void handle();
     void call_handler(const handler& h);
+    const peer_address& peer();
     void answer_unrouted();
     void refuse(parse_error why);
     void read_websocket();
@@ -124,7 +125,8 @@ private:
     std::string_view body_view_;
     std::uint64_t progress_ = 0;  // bytes since the last look at a slow client
     ns asked_{0};                 // when the request's head was complete
-    std::string log_line_;        // method and target of a deferred request, when there is an access log
+    std::unique_ptr<peer_address> peer_;
+    std::string log_line_;  // method and target of a deferred request, when there is an access log
 
     // Of the request that is being answered.
     bool keep_alive_ = true;

@@ -60,8 +60,8 @@ public:
         c_.home_->counters.websockets.add();
         return true;
     }
-    std::string peer() const override { return c_.io_->peer(); }
     io_thread& thread() noexcept override { return c_.home_->thread(); }
+    const peer_address& peer() override { return c_.peer(); }
 
 private:
     bool use() noexcept { return !std::exchange(used_, true); }
@@ -177,6 +177,12 @@ void connection::call_handler(const handler& h) {
     if (exchange_ && home_->settings().log) {
         log_line_.assign(r.head.method).append(" ").append(r.head.target);
     }
+}
+
+// Asked of the kernel once.
+const peer_address& connection::peer() {
+    if (!peer_) peer_ = std::make_unique<peer_address>(io_->peer());
+    return *peer_;
 }
 
 void connection::answer_unrouted() {

@@ -34,10 +34,11 @@ bool has_input(tcp::socket::native_handle_type fd) noexcept {
     return ::recv(fd, &one, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
-std::string address_of(const tcp::socket::lowest_layer_type& socket) {
+peer_address address_of(const tcp::socket::lowest_layer_type& socket) {
     error_code ec;
     const auto where = socket.remote_endpoint(ec);
-    return ec ? std::string("-") : where.address().to_string();
+    if (ec) return {};
+    return {where.address().to_string(), where.port()};
 }
 
 }  // namespace
@@ -81,7 +82,7 @@ public:
     }
     // native_handle() is not const, and changes nothing.
     bool readable() const noexcept override { return has_input(const_cast<tcp::socket&>(socket_).native_handle()); }
-    std::string peer() const override { return address_of(socket_.lowest_layer()); }
+    peer_address peer() const override { return address_of(socket_.lowest_layer()); }
 
 private:
     tcp::socket socket_;
@@ -119,7 +120,7 @@ public:
     bool readable() const noexcept override {
         return has_input(const_cast<tls_stream&>(stream_).lowest_layer().native_handle());
     }
-    std::string peer() const override { return address_of(stream_.lowest_layer()); }
+    peer_address peer() const override { return address_of(stream_.lowest_layer()); }
 
 private:
     tls_stream stream_;

@@ -6,6 +6,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <cstddef>
+#include <headrace/net/http_server.hpp>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -43,7 +44,7 @@ public:
     virtual void close() noexcept = 0;
     /// Whether bytes have arrived that were not read yet.
     virtual bool readable() const noexcept = 0;
-    virtual std::string peer() const = 0;
+    virtual peer_address peer() const = 0;
 };
 
 std::unique_ptr<transport> make_tcp_transport(boost::asio::ip::tcp::socket socket);

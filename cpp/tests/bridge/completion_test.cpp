@@ -54,6 +54,44 @@ protected:
     std::unique_ptr<completion_queue> queue = completion_queue::make();
 };
 
+TEST_F(Completion, ErrandsComeFromAnyThreadAndAreNotBound) {
+    class errand final : public pending_result {
+    public:
+        explicit errand(std::atomic<int>& ran) noexcept
+            : pending_result(destruction::anywhere, role::errand), ran_(ran) {}
+        _object* to_python() override { return nullptr; }
+        int run(bool) override { return ++ran_; }
+
+    private:
+        std::atomic<int>& ran_;
+    };
+    std::atomic<int> ran{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 100; ++i) {
+                auto* e = new errand(ran);
+                EXPECT_TRUE(queue->push(e, e));
+            }
+        });
+    }
+    for (auto& t : threads) t.join();
+    EXPECT_TRUE(readable(*queue));
+    EXPECT_EQ(queue->wakes(), 1U);
+    for (auto* e = queue->take(); e != nullptr;) {
+        auto* const following = e->next;
+        EXPECT_TRUE(e->is_errand());
+        EXPECT_FALSE(e->is_bound());
+        e->run(false);
+        e->release_with_gil();
+        e = following;
+    }
+    EXPECT_EQ(ran, 400);
+    EXPECT_EQ(queue->close(), nullptr);
+    errand late(ran);
+    EXPECT_FALSE(queue->push(&late, &late));
+}
+
 TEST_F(Completion, ArrivesOldestFirstAndWakesOnce) {
     number* r[3];
     for (int i = 0; i < 3; ++i) r[i] = bound(i, *queue);

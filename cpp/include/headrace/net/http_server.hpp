@@ -64,6 +64,12 @@ struct request {
     std::string_view param(std::string_view name) const noexcept;
 };
 
+/// Where a client connects from.
+struct peer_address {
+    std::string host;
+    std::uint16_t port = 0;
+};
+
 class exchange;  // what is shared between an I/O thread and whoever answers
 
 /// A response that is written as it is made. Any thread, one at a time.
@@ -120,10 +126,10 @@ public:
     /// Answers the handshake: 101, or what RFC 6455 says when it is bad. True when `events` will be called.
     virtual bool accept_websocket(std::shared_ptr<websocket::listener> events,
                                   const websocket::connection_options& options) = 0;
-    /// The address of the client; "-" when it has gone.
-    virtual std::string peer() const = 0;
     /// The thread that it runs on.
     virtual io_thread& thread() noexcept = 0;
+    /// Empty when it has left already.
+    virtual const peer_address& peer() = 0;
 };
 
 using handler = std::function<void(const request&, responder&)>;
