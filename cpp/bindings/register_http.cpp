@@ -167,7 +167,6 @@ py::dict to_dict(const net::http::server_stats& s) {
 
 void register_http(py::module_& parent) {
     auto m = parent.def_submodule("http", "HTTP server core with native routes, routes of Python apps, event loops, ASGI.");
-    register_app_routes(m);
     py::classh<server>(m, "Server")
         .def(py::init<std::size_t, const py::dict&>(), py::kw_only(), py::arg("threads"), py::arg("settings"))
         .def(
@@ -211,6 +210,7 @@ void register_http(py::module_& parent) {
         .def("metrics", [](const server& self) { return prometheus_text(self.native->stats()); });
     register_loop_inbox(m);
     asgi::register_asgi(m);
+    register_app_routes(m);
 }
 
 }  // namespace headrace::bindings

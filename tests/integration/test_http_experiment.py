@@ -69,6 +69,25 @@ def test_each_peer_serves_and_counts(tmp_path, peer):
     assert threads["finished"] >= threads["replied"] > 0
 
 
+def test_our_executors_reach_their_bounds_and_finish_what_they_reply(tmp_path):
+    cases = [{"executor": executor, "users": 8} for executor in ("sync", "inline", "thread")]
+    done = run(tmp_path, *cases, seconds=3.0, warm_up_s=1.0)
+    assert done.verdict == "valid", done.reasons
+    for case, bound in zip(done.cases, (1 / 0.28, 1 / 0.28, 4 / 0.28), strict=True):
+        row = case.summary
+        assert row["bound"] == pytest.approx(bound)
+        assert row["rate"] > 0.8 * bound
+        assert row["finished"] == row["replied"]
+
+
+def test_our_server_that_does_not_wait_is_found_out(tmp_path):
+    done = run(tmp_path, {"executor": "process", "awaited": False, "expect": "invalid"})
+    assert done.verdict == "valid", done.reasons
+    row = done.cases[0].summary
+    assert row["unfinished"] > 100
+    assert row["rate"] > 10 * row["bound"]
+
+
 def test_our_native_route_sleeps_for_every_user_at_once(tmp_path):
     done = run(tmp_path, {"executor": "native", "users": 100})
     assert done.verdict == "valid", done.reasons

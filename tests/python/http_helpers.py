@@ -37,14 +37,19 @@ def ask(url: str, path: str, *, method: str = "GET", body: bytes | None = None, 
 class Asking(threading.Thread):
     """`ask` in a thread: start it, then `answer()`."""
 
-    def __init__(self, url: str, path: str, **how: Any) -> None:
+    def __init__(self, url: str, path: str, *, tolerant: bool = False, **how: Any) -> None:
         super().__init__(daemon=True)
         self._call = lambda: ask(url, path, **how)
+        self._tolerant = tolerant
         self._answer: Answer | None = None
         self.start()
 
     def run(self) -> None:
-        self._answer = self._call()
+        try:
+            self._answer = self._call()
+        except (OSError, http.client.HTTPException):
+            if not self._tolerant:
+                raise
 
     def answer(self) -> Answer:
         self.join(30)

@@ -16,6 +16,7 @@ from headrace.errors import Closed, ConnectionFailed, InvalidArgument
 from headrace.http import Accepted, App, HTTPError, Request, Response
 
 HERE = ("thread", "sync", "inline")
+ALL = (*HERE, "asyncio")
 
 
 @pytest.fixture

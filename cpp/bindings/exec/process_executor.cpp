@@ -98,6 +98,8 @@ private:
     bool raised_ = false;
 };
 
+PyTypeObject* pool_type = nullptr;
+
 executor_core* core_of(PyObject* self) {
     auto* core = reinterpret_cast<executor_object*>(self)->core;
     if (core == nullptr) PyErr_SetString(PyExc_RuntimeError, "ProcessExecutor.__init__ was not called");
@@ -406,10 +408,20 @@ PyType_Spec spec = {"headrace._core.exec.ProcessPool", sizeof(executor_object), 
 
 }  // namespace
 
+exec::process_pool* process_pool_of(PyObject* executor) {
+    if (pool_type == nullptr || !PyObject_TypeCheck(executor, pool_type)) {
+        PyErr_Format(PyExc_TypeError, "%R is no ProcessExecutor", executor);
+        return nullptr;
+    }
+    executor_core* const core = core_of(executor);
+    return core == nullptr ? nullptr : &core->pool;
+}
+
 void register_process_executor(py::module_& m) {
     PyObject* const type = PyType_FromSpec(&spec);
     if (type == nullptr) throw py::error_already_set();
-    m.attr("ProcessPool") = py::reinterpret_steal<py::object>(type);
+    pool_type = reinterpret_cast<PyTypeObject*>(type);
+    m.attr("ProcessPool") = py::reinterpret_borrow<py::object>(type);
 }
 
 }  // namespace headrace::bindings

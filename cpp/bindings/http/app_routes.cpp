@@ -3,12 +3,17 @@
 #include <pybind11/stl.h>
 
 #include "../errors.hpp"
+#include "../exec/process_executor.hpp"
 #include "../waiting.hpp"
 #include "inline_route.hpp"
+#include "loop_launcher.hpp"
+#include "loop_object.hpp"
+#include "process_launcher.hpp"
 #include "python_half.hpp"
 #include "python_route.hpp"
 #include "request_type.hpp"
 #include "thread_launcher.hpp"
+#include "worker_answers.hpp"
 
 namespace py = pybind11;
 
@@ -64,12 +69,28 @@ void register_launchers(py::module_& m) {
                 return wait_for(to_ns(timeout), [&](ns slice) { return self.wait_closed(slice); });
             },
             py::arg("timeout"));
+    py::classh<process_launcher, http::launcher>(m, "ProcessLauncher")
+        .def(py::init([](const py::object& executor, const std::string& call, const std::string& work) {
+                 import_python_half();
+                 auto* const pool = process_pool_of(executor.ptr());
+                 if (pool == nullptr) throw py::error_already_set();
+                 return std::make_shared<process_launcher>(keep(executor), *pool, call, work);
+             }),
+             py::kw_only(), py::arg("executor"), py::arg("call").noconvert(), py::arg("work").noconvert());
+    py::classh<loop_launcher, http::launcher>(m, "LoopLauncher")
+        .def(py::init([](const inbox_object& inbox) {
+                 import_loop_half();
+                 return std::make_shared<loop_launcher>(inbox.native);
+             }),
+             py::arg("inbox"));
+    register_loop_stream(m);
 }
 
 }  // namespace
 
 void register_app_routes(py::module_& m) {
     register_request_type(m);
+    register_worker_answers(m);
     py::classh<http::accepted_table>(m, "AcceptedTable").def(py::init<std::string>(), py::arg("path"));
     register_launchers(m);
     py::classh<python_route>(m, "Route")

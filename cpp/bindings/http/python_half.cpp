@@ -4,14 +4,17 @@ namespace py = pybind11;
 
 namespace headrace::bindings {
 namespace {
+
 python_half loaded{};
+
+PyObject* take(const py::module_& m, const char* name) {
+    return m.attr(name).cast<py::object>().release().ptr();
 }
+
+}  // namespace
 
 void import_python_half() {
     if (loaded.headers != nullptr) return;
-    const auto take = [](const py::module_& m, const char* name) {
-        return m.attr(name).cast<py::object>().release().ptr();
-    };
     const auto fields = py::module_::import("headrace.http.fields");
     const auto results = py::module_::import("headrace.http.response");
     const auto failures = py::module_::import("headrace.http.failures");
@@ -27,6 +30,14 @@ void import_python_half() {
     h.unpack_request = take(py::module_::import("headrace._core").attr("http"), "unpack_request");
     h.headers = take(fields, "Headers");
     loaded = h;
+}
+
+void import_loop_half() {
+    if (loaded.stream_to != nullptr) return;
+    const auto coroutines = py::module_::import("headrace.http.coroutines");
+    loaded.cancelled_error = take(py::module_::import("asyncio"), "CancelledError");
+    loaded.run_accepted = take(coroutines, "run_accepted");
+    loaded.stream_to = take(coroutines, "stream_to");
 }
 
 const python_half& half() noexcept {

@@ -17,10 +17,16 @@ struct python_half {
     PyObject* answer_error;  ///< answer_error(route, exception): (status, text); logs what is not an HTTPError
     PyObject* log_text;      ///< log_text(route, text): what a worker process raised
     PyObject* unpack_request;
+
+    // Of asyncio routes only.
+    PyObject* cancelled_error;  ///< asyncio.CancelledError
+    PyObject* stream_to;        ///< stream_to(LoopStream, iterator): a coroutine
+    PyObject* run_accepted;     ///< run_accepted(Accepted): a coroutine
 };
 
 /// Throws Python errors.
 void import_python_half();
+void import_loop_half();
 const python_half& half() noexcept;
 
 }  // namespace headrace::bindings

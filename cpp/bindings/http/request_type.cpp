@@ -5,6 +5,7 @@
 #include <headrace/net/http_owned_request.hpp>
 #include <new>
 
+#include "held_object.hpp"
 #include "python_half.hpp"
 
 namespace py = pybind11;
@@ -40,6 +41,10 @@ PyObject* once(PyObject* self, cached which, Make make) {
     auto*& slot = as_request(self)->made[which];
     if (slot == nullptr) slot = make(as_request(self)->source);
     return Py_XNewRef(slot);
+}
+
+std::string_view peer_of(const request_source& s) {
+    return s.asker != nullptr ? std::string_view(s.asker->peer().host) : s.peer;
 }
 
 int hex(char c) noexcept {
@@ -127,7 +132,7 @@ PyObject* get_text(PyObject* self, void*) {
 
 PyObject* get_client(PyObject* self, void*) {
     const auto& s = as_request(self)->source;
-    return s.asker != nullptr ? to_str(s.asker->peer()) : to_str(s.peer);
+    return to_str(peer_of(s));
 }
 
 PyObject* get_http_version(PyObject* self, void*) {
@@ -156,7 +161,7 @@ PyObject* json(PyObject* self, PyObject*) {
 
 PyObject* reduce(PyObject* self, PyObject*) {
     const auto& s = as_request(self)->source;
-    const auto head = http::pack(*s.head, s.params, s.asker != nullptr ? s.asker->peer() : std::string(s.peer));
+    const auto head = http::pack(*s.head, s.params, std::string(peer_of(s)));
     return Py_BuildValue("(O(NN))", half().unpack_request, to_bytes(head), to_bytes(s.body));
 }
 
@@ -234,8 +239,8 @@ PyObject* make_request(request_source source) {
 void detach_request(PyObject* request) {
     if (Py_REFCNT(request) > 1) {
         auto& s = as_request(request)->source;
-        const auto copy = std::make_shared<kept_copy>(net::http::request{*s.head, s.body, s.params},
-                                                      s.asker != nullptr ? s.asker->peer() : std::string(s.peer));
+        const auto copy =
+            std::make_shared<kept_copy>(net::http::request{*s.head, s.body, s.params}, std::string(peer_of(s)));
         s = {&copy->request.head(), copy->request.body(), copy->request.params(), copy->peer, nullptr, nullptr, copy};
     }
     Py_DECREF(request);
@@ -248,16 +253,20 @@ void register_request_type(py::module_& m) {
     m.def(
         "unpack_request",
         [](const py::bytes& head, const py::bytes& body) {
-            std::shared_ptr<const http::unpacked_request> q = http::unpacked_request::unpack(head, body);
-            if (!q) throw py::value_error("these bytes are no request");
             struct parts {
-                std::shared_ptr<const http::unpacked_request> whole;
+                std::unique_ptr<http::unpacked_request> whole;
                 net::http::request view;
+                held_object body;
             };
-            const auto kept = std::make_shared<parts>(parts{q, q->view()});
-            PyObject* const made =
-                make_request({&kept->view.head, kept->view.body, kept->view.params, q->peer(), nullptr, nullptr, kept});
+            auto whole = http::unpacked_request::unpack(head, std::string_view(body));
+            if (!whole) throw py::value_error("these bytes are no request");
+            const auto view = whole->view();
+            const auto kept =
+                std::make_shared<parts>(parts{std::move(whole), view, held_object(Py_NewRef(body.ptr()))});
+            PyObject* const made = make_request(
+                {&kept->view.head, kept->view.body, kept->view.params, kept->whole->peer(), nullptr, nullptr, kept});
             if (made == nullptr) throw py::error_already_set();
+            as_request(made)->made[cached_body] = Py_NewRef(body.ptr());
             return py::reinterpret_steal<py::object>(made);
         },
         py::arg("head"), py::arg("body"), "A pickled request again.");

@@ -20,7 +20,7 @@ struct request_source {
     std::string_view body;
     std::span<const net::http::router::param> params;
     std::string_view peer;
-    const net::http::responder* asker;   ///< null: `peer` says it
+    net::http::responder* asker;         ///< null: `peer` says it
     const std::atomic<bool>* cancelled;  ///< null: never
     std::shared_ptr<const void> keep;    ///< owns the views; null: somebody else does
 };

@@ -1,48 +1,9 @@
-#include <cstring>
 #include <headrace/http/request_wire.hpp>
 #include <utility>
 
+#include "wire_text.hpp"
+
 namespace headrace::http {
-namespace {
-
-void put(std::string& out, std::uint32_t n) {
-    char bytes[sizeof n];
-    std::memcpy(bytes, &n, sizeof n);
-    out.append(bytes, sizeof n);
-}
-
-void put(std::string& out, std::string_view text) {
-    put(out, static_cast<std::uint32_t>(text.size()));
-    out.append(text);
-}
-
-class reader {
-public:
-    explicit reader(std::string_view bytes) : left_(bytes) {}
-
-    bool number(std::uint32_t& out) noexcept {
-        if (left_.size() < sizeof out) return false;
-        std::memcpy(&out, left_.data(), sizeof out);
-        left_.remove_prefix(sizeof out);
-        return true;
-    }
-    bool text(std::string_view& out) noexcept {
-        std::uint32_t n = 0;
-        if (!number(n) || n > left_.size()) return false;
-        out = left_.substr(0, n);
-        left_.remove_prefix(n);
-        return true;
-    }
-    /// How many items follow, of two texts each: never more than there are bytes for.
-    bool count(std::uint32_t& out) noexcept { return number(out) && out <= left_.size() / (2 * sizeof out); }
-    bool at_end() const noexcept { return left_.empty(); }
-
-private:
-    std::string_view left_;
-};
-
-}  // namespace
-
 std::string pack(const net::http::request_head& head, std::span<const net::http::router::param> params,
                  std::string_view peer) {
     std::string out;
@@ -63,7 +24,7 @@ std::string pack(const net::http::request_head& head, std::span<const net::http:
 }
 
 bool unpacked_request::read() {
-    reader in(bytes_);
+    wire_reader in(bytes_);
     std::uint32_t n = 0;
     if (!in.number(head_.minor_version)) return false;
     for (auto* view : {&head_.method, &head_.target, &head_.path, &head_.query, &head_.host, &peer_}) {
@@ -86,11 +47,11 @@ bool unpacked_request::read() {
     head_.fields = fields_;
     head_.known_method = net::http::to_verb(head_.method);
     head_.content_length = body_.size();
-    return in.at_end();
+    return in.rest().empty();
 }
 
-std::unique_ptr<unpacked_request> unpacked_request::unpack(std::string bytes, std::string body) {
-    std::unique_ptr<unpacked_request> made(new unpacked_request(std::move(bytes), std::move(body)));
+std::unique_ptr<unpacked_request> unpacked_request::unpack(std::string bytes, std::string_view body) {
+    std::unique_ptr<unpacked_request> made(new unpacked_request(std::move(bytes), body));
     return made->read() ? std::move(made) : nullptr;
 }
 

@@ -24,9 +24,15 @@ response route::full() const {
     return r;
 }
 
+namespace {
+// Of a launcher that did not take a job.
+unsigned status_of(const failure& why) noexcept {
+    return why.code == errc::queue_full || why.code == errc::closed || why.code == errc::cancelled ? 503 : 502;
+}
+}  // namespace
+
 void route::handle(const net::http::request& q, net::http::responder& r) {
-    auto peer = r.peer();
-    auto job = std::make_shared<route_job>(shared_from_this(), q, std::move(peer), r.defer());
+    auto job = std::make_shared<route_job>(shared_from_this(), q, r.peer().host, r.defer());
     job->client_.on_cancel([weak = std::weak_ptr<route_job>(job)] {
         if (const auto j = weak.lock()) j->home().on_cancel(*j);
     });
@@ -53,7 +59,7 @@ void route::handle(const net::http::request& q, net::http::responder& r) {
     }
     if (what == route_queue::admission::wait) return;
     if (const auto why = launcher_->launch(job)) {
-        give_up(job, why.code == errc::queue_full ? 503 : 502, why.message);
+        give_up(job, status_of(why), why.message);
         launch_ready();
     }
 }
@@ -68,8 +74,7 @@ void route::launch_ready() {
             if (queue_.idle()) idle_.notify_all();
         }
         if (!next) return;
-        if (const auto why = launcher_->launch(next))
-            give_up(next, why.code == errc::queue_full ? 503 : 502, why.message);
+        if (const auto why = launcher_->launch(next)) give_up(next, status_of(why), why.message);
     }
 }
 
@@ -136,12 +141,13 @@ void route::finish_with(route_job& job, std::shared_ptr<detached_work> work) {
         return finish(job, outcome::good, full());
     }
     const auto url = accepted_->path() + id;
-    response told{202, "application/json", R"({"id":")" + id + R"(","status_url":")" + url + R"("})", {}};
+    auto told = response::text(202, R"({"id":")" + id + R"(","status_url":")" + url + R"("})");
+    told.content_type = "application/json";
     told.fields.emplace_back("Location", url);
     finish(job, outcome::good, std::move(told));
     if (what == route_queue::admission::wait) return;
     if (const auto why = launcher_->launch(later)) {
-        give_up(later, 502, why.message);
+        give_up(later, status_of(why), why.message);
         launch_ready();
     }
 }

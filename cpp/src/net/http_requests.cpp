@@ -60,7 +60,6 @@ public:
         c_.home_->counters.websockets.add();
         return true;
     }
-    std::string peer() const override { return c_.io_->peer(); }
     io_thread& thread() noexcept override { return c_.home_->thread(); }
     const peer_address& peer() override { return c_.peer(); }
 

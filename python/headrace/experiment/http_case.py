@@ -8,7 +8,7 @@ from typing import Any, Final
 from headrace.errors import InvalidArgument
 from headrace.experiment.checks import Check, choice, nonempty, number, whole
 from headrace.experiment.http.server import OURS
-from headrace.experiment.http.tasks import KINDS
+from headrace.experiment.http.tasks import KINDS, SLEEPS_S
 
 #: executor -> how many tasks of any kind it can run at a time, in words; "workers" is a key.
 EXECUTORS: Final = {
@@ -66,8 +66,8 @@ class HttpCase:
     timeout: float = 180.0  #: of the whole case; then it has failed
 
     def __post_init__(self) -> None:
-        if self.executor == "native" and self.task not in ("sleep", "split"):
-            raise InvalidArgument(f"executor native has no task {self.task!r}, only sleep and split")
+        if self.executor == "native" and self.task not in SLEEPS_S:
+            raise InvalidArgument(f"executor native has no task {self.task!r}, only those that sleep")
         if not self.awaited and self.executor != "process":
             raise InvalidArgument("awaited = false goes with executor process")
 

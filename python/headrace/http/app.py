@@ -7,13 +7,13 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from headrace import _core
 from headrace.errors import Closed, InvalidArgument
 from headrace.http.declared import Executor, Handler, Limits, OnFull, RouteSpec, choose_executor
-from headrace.http.engine import Engine
+from headrace.http.engine import Engine, Workers
 from headrace.http.server import url_of
 from headrace.http.signals import StopSignal
 from headrace.http.stats import RouteStats
@@ -27,33 +27,48 @@ _alive: weakref.WeakSet[App] = weakref.WeakSet()
 class App:
     """Routes and their executors.
 
-    ==========  =======================================================================  =====================
-    executor    a request runs                                                           concurrency by itself
-    ==========  =======================================================================  =====================
-    ``thread``  in one of ``thread_workers`` threads (what a plain function gets)         ``thread_workers``
-    ``inline``  in the I/O thread: no hand-over, and nothing else moves meanwhile         one per I/O thread
-    ``sync``    one at a time, for all sync routes of the app together                   1
-    ``native``  as C++: ``native="hello"`` and the others of `Server`                     -
-    ==========  =======================================================================  =====================
+    ===========  =====================================================================  =====================
+    executor     a request runs                                                         concurrency by itself
+    ===========  =====================================================================  =====================
+    ``thread``   in one of ``thread_workers`` threads (what a plain function gets)       ``thread_workers``
+    ``process``  in one of ``process_workers`` processes: cores, and crashes, apart      ``process_workers``
+    ``asyncio``  as a task of the app's event loop (what an ``async def`` gets)          1000
+    ``inline``   in the I/O thread: no hand-over, and nothing else moves meanwhile       one per I/O thread
+    ``sync``     one at a time, for all sync routes of the app together                 1
+    ``native``   as C++: ``native="hello"`` and the others of `Server`                   -
+    ===========  =====================================================================  =====================
 
     A handler gets a `Request` and returns bytes, str, dict or list (JSON), None (204), `Response`, `Accepted`, or a
-    generator
-    of bytes or str, which is streamed. What it raises is logged (``logging.getLogger("headrace.http")``, with the
-    route) and answered 500; an `HTTPError` is answered as it says.
+    generator of bytes or str, which is streamed (a process route sends it whole). What it raises is logged
+    (``logging.getLogger("headrace.http")``, with the route) and answered 500; an `HTTPError` is answered as it says.
 
     Args:
         thread_workers: threads of ``thread`` routes.
+        process_workers: worker processes of ``process`` routes; they start with the first server.
+        process_settings: more of `headrace.exec.ProcessExecutor`: ``initializer``, ``max_memory``, ``kill_grace_s``...
+        loop: of ``asyncio`` routes: ``"asyncio"``, ``"uvloop"``, or ``"auto"``, uvloop where it is installed.
         status_path: where accepted work is asked for, the id appended.
 
     Executors start when the first server does, and end with `close`, or with the program.
     """
 
-    def __init__(self, *, thread_workers: int = 4, status_path: str = "/accepted/") -> None:
-        if thread_workers < 1:
-            raise InvalidArgument(f"thread_workers must be at least 1, not {thread_workers!r}")
+    def __init__(
+        self,
+        *,
+        thread_workers: int = 4,
+        process_workers: int = 2,
+        process_settings: Mapping[str, Any] | None = None,
+        loop: str = "auto",
+        status_path: str = "/accepted/",
+    ) -> None:
+        for name, value in (("thread_workers", thread_workers), ("process_workers", process_workers)):
+            if value < 1:
+                raise InvalidArgument(f"{name} must be at least 1, not {value!r}")
+        if loop not in ("auto", "asyncio", "uvloop"):
+            raise InvalidArgument(f"unknown event loop {loop!r}; there are auto, asyncio, uvloop")
         if not (status_path.startswith("/") and status_path.endswith("/")):
             raise InvalidArgument(f"status_path begins and ends with a slash, not {status_path!r}")
-        self._thread_workers = thread_workers
+        self._workers = Workers(thread_workers, process_workers, dict(process_settings or {}), loop)
         self._status_path = status_path
         self._specs: dict[tuple[str, str], RouteSpec] = {}
         self._engine: Engine | None = None
@@ -76,17 +91,15 @@ class App:
         """Decorate a handler.
 
         Args:
-            pattern: segments between slashes: literal, ``{name}`` for one segment, or a last ``{name...}`` for all that
-                is left.
+            pattern: segments between slashes: literal, ``{name}`` for one segment, or a last ``{name...}`` for the rest.
             methods: HEAD is answered by GET's route.
             executor: see the class; None: ``thread``, and ``asyncio`` for ``async def``.
             concurrency: requests that run at once. None: see the class.
-            max_queue_size: requests that wait beyond those, 1000 unless said. One more is answered 503 with a
-                Retry-After
-                that follows from the queue and the mean time of a run (``on_full="reject"``), or takes the place of the
+            max_queue_size: requests that wait beyond those, 1000 unless said. One more is answered 503, with a
+                Retry-After from the queue and the mean time of a run (``on_full="reject"``), or takes the place of the
                 one that has waited longest, which is answered so (``"drop_oldest"``).
-            deadline: seconds from the request to its answer; then it is 504. A thread cannot be stopped: its call goes
-                on, keeps its place, and sees ``request.cancelled``.
+            deadline: seconds from the request to its answer; then it is 504. A worker process is stopped and a task
+                cancelled; a thread cannot be stopped: its call goes on, keeps its place, and sees ``request.cancelled``.
 
         Raises InvalidArgument for an unknown executor, a value outside its range, or a route that is taken.
         """
@@ -204,7 +217,7 @@ class App:
             raise Closed("this app was closed; make a new one")
         with self._lock:
             if self._engine is None or self._engine.process != os.getpid():
-                self._engine = Engine(self._thread_workers, self._status_path)
+                self._engine = Engine(self._workers, self._status_path)
                 self._servers = []
         server = _core.http.Server(threads=threads, settings={"host": host, "port": port, **settings})
         specs = list(self._specs.values())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import http
 import logging
 
-__all__ = ["HTTPError", "answer_error", "log_text"]
+__all__ = ["UNKNOWN", "HTTPError", "answer_error", "log_text"]
 
 _log = logging.getLogger("headrace.http")
-_UNKNOWN = "the request could not be handled"
+UNKNOWN = "the request could not be handled"
 
 
 class HTTPError(Exception):
@@ -37,7 +37,7 @@ def answer_error(route: str, error: BaseException) -> tuple[int, str]:
     if isinstance(error, HTTPError):
         return error.status, f"{error.text}\n"
     _log.error("%s: the handler raised", route, exc_info=error)
-    return 500, f"{_UNKNOWN}\n"
+    return 500, f"{UNKNOWN}\n"
 
 
 def log_text(route: str, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -43,7 +44,9 @@ class StopSignal:
 
     def wait(self) -> None:
         """Sleep until then."""
-        os.eventfd_read(self._told)
+        while not self.requested:
+            with contextlib.suppress(InterruptedError):  # the handler of the signal has run; unlike read(), this raises
+                os.eventfd_read(self._told)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

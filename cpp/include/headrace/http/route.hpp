@@ -55,7 +55,15 @@ public:
     const std::atomic<bool>& cancelled() const noexcept { return cancelled_; }
     const std::shared_ptr<detached_work>& work() const noexcept { return work_; }
 
-    std::shared_ptr<void> launched;  ///< the launcher's own, to find what it is to stop
+    /// The launcher's own, to find what it is to stop. Any thread.
+    void set_launched(std::shared_ptr<void> what) HEADRACE_EXCLUDES(m_) {
+        const lock_guard hold(m_);
+        launched_.swap(what);
+    }
+    std::shared_ptr<void> launched() const HEADRACE_EXCLUDES(m_) {
+        const lock_guard hold(m_);
+        return launched_;
+    }
 
 private:
     friend class route;
@@ -66,7 +74,9 @@ private:
     const std::shared_ptr<detached_work> work_;
     const std::string id_;
     std::atomic<bool> cancelled_{false};
-    bool left_ = false;                // with the route's lock: the client ended its side, and may still read
+    bool left_ = false;  // with the route's lock: the client ended its side, and may still read
+    mutable mutex m_;
+    std::shared_ptr<void> launched_ HEADRACE_GUARDED_BY(m_);
     std::shared_ptr<route_job> self_;  // while the queue has it
 };
 

@@ -49,6 +49,8 @@ public:
     bool detached = false;
     /// Its client has got an answer, or wants none.
     bool answered() const noexcept { return answered_; }
+    /// Monotonic; ns::max() when there is none.
+    ns deadline() const noexcept { return deadline_; }
 
 private:
     friend class route_queue;

@@ -146,8 +146,6 @@ public:
     /// Answers the handshake: 101, or what RFC 6455 says when it is bad. True when `events` will be called.
     virtual bool accept_websocket(std::shared_ptr<websocket::listener> events,
                                   const websocket::connection_options& options) = 0;
-    /// The address of the client; "-" when it has gone.
-    virtual std::string peer() const = 0;
     /// The thread that it runs on.
     virtual io_thread& thread() noexcept = 0;
     /// Empty when it has left already.

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -35,6 +35,19 @@ def command(settings: Mapping[str, Any], port: int) -> list[str]:
     options = [f"--{name}={settings[name]}" for name in ("executor", "task", "workers", "backlog")]
     unawaited = [] if settings["awaited"] else ["--unawaited"]
     return [sys.executable, *program, f"--port={port}", *options, *unawaited]
+
+
+def await_listening(process: subprocess.Popen[Any], port: int, last_words: Callable[[], str]) -> None:
+    """Until ``port`` accepts. Raises ConnectionFailed when the process ends before, or takes too long."""
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise ConnectionFailed(f"the server did not come up: {last_words() or 'it said nothing'}")
 
 
 class ServerProcess:
@@ -62,7 +75,7 @@ class ServerProcess:
                 process_group=0,
             )
         try:
-            self._await_listening(self._process)
+            await_listening(self._process, self.port, self._last_words)
         except BaseException:
             self._end(self._process)
             raise
@@ -74,17 +87,8 @@ class ServerProcess:
         assert self._process is not None
         self._end(self._process)
 
-    def _await_listening(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _READY_TIMEOUT_S
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-        words = (self._folder / "server.log").read_text(errors="replace").strip().splitlines()[-3:]
-        raise ConnectionFailed(f"the server did not come up: {' | '.join(words) or 'it said nothing'}")
+    def _last_words(self) -> str:
+        return " | ".join((self._folder / "server.log").read_text(errors="replace").strip().splitlines()[-3:])
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:

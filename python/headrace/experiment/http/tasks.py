@@ -4,7 +4,8 @@
 kind        what it does                                               the GIL
 ==========  =========================================================  =========
 sleep       sleeps 0.02, 0.06 and 0.2 s, blocking                      free
-split       the same; a coroutine awaits each                          free
+sleep-long  0.2, 0.6 and 2 s: what the seed's first server did         free
+split       as sleep; a coroutine awaits each                          free
 fetch       GETs an answer that takes 20 ms, over a new connection     free
 tls-fetch   the same over TLS                                          free
 file        writes 4 KiB to a new file, fsync, removes it              free
@@ -41,7 +42,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 STEPS_S: Final = (0.02, 0.06, 0.2)
-SLEEP_S: Final = sum(STEPS_S)
+LONG_STEPS_S: Final = (0.2, 0.6, 2.0)
+#: kind -> seconds that a task of it sleeps, and so takes at least.
+SLEEPS_S: Final = {"sleep": sum(STEPS_S), "split": sum(STEPS_S), "sleep-long": sum(LONG_STEPS_S)}
 FETCH_MS: Final = 20
 FILE_BYTES: Final = 4096
 REPLY: Final = "OK\n"  #: what a server answers when the task has finished (or was only queued, in the un-awaited case)
@@ -49,6 +52,7 @@ REPLY: Final = "OK\n"  #: what a server answers when the task has finished (or w
 #: kind -> whether it keeps the interpreter's lock while it uses the CPU; None: it hardly uses the CPU.
 HOLDS_GIL: Final[dict[str, bool | None]] = {
     "sleep": None,
+    "sleep-long": None,
     "split": None,
     "fetch": None,
     "tls-fetch": None,
@@ -165,8 +169,8 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(_folder() / "cert.pem"))
 
 
-def _sleep() -> None:
-    for step in STEPS_S:
+def _sleep(steps: tuple[float, ...] = STEPS_S) -> None:
+    for step in steps:
         time.sleep(step)
 
 
@@ -229,6 +233,7 @@ def _cpu_nogil() -> None:
 
 _SYNC: Final[dict[str, Callable[[], None]]] = {
     "sleep": _sleep,
+    "sleep-long": functools.partial(_sleep, LONG_STEPS_S),
     "split": _sleep,
     "fetch": functools.partial(_fetch, "fetch"),
     "tls-fetch": functools.partial(_fetch, "tls-fetch"),

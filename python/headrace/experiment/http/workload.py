@@ -52,7 +52,7 @@ class HttpWorkload:
         gauges = _Gauges(self._tree)
         control.gauges = gauges
         native = self._case["executor"] == "native"  # a route without Python: it sleeps, and counts nothing
-        path, reply = (f"/later/{tasks.SLEEP_S * 1000:.0f}", "later") if native else ("/", tasks.REPLY.strip())
+        path, reply = (f"/later/{tasks.SLEEPS_S[task] * 1000:.0f}", "later") if native else ("/", tasks.REPLY.strip())
         cost = tasks.cost_s(task)
         before = _own_cpu_s(), self._tree.cpu_s(), time.monotonic()
         result = load.http(
@@ -116,7 +116,7 @@ def _limits(case: dict[str, Any]) -> dict[str, Any]:
         at_once = case["workers"] if executor in ("thread", "process") else 1
     return {
         "at_once": at_once,
-        "task_sleep_s": tasks.SLEEP_S if task in ("sleep", "split") else 0.0,
+        "task_sleep_s": tasks.SLEEPS_S.get(task, 0.0),
         "one_lock": tasks.HOLDS_GIL[task] is True and executor != "process",
         "cores": len(os.sched_getaffinity(0)),
     }
