@@ -73,7 +73,6 @@ private:
     void handle();
     void call_handler(const handler& h);
     bool goes_to_rest(const request_head& head) const noexcept;
-    const peer_address& peer();
     void answer_unrouted();
     void refuse(parse_error why);
     void read_websocket();
