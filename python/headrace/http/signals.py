@@ -36,9 +36,8 @@ class StopSignal:
             signal.signal(number, handler)
         os.close(self._told)
 
-    def request(self) -> None:
-        """End the wait from another thread."""
-        self.requested = True
+    def wake(self) -> None:
+        """End the wait from another thread, without a request to stop."""
         os.eventfd_write(self._told, 1)
 
     def wait(self) -> None:
@@ -48,4 +47,5 @@ class StopSignal:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
-        self.request()
+        self.requested = True
+        self.wake()
