@@ -42,7 +42,7 @@ class StopSignal:
 
     def wait(self) -> None:
         """Sleep until then."""
-        os.eventfd_read(self._told)
+        os.read(self._told, 8)  # which goes on after a signal handler, unlike eventfd_read
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
