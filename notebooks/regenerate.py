@@ -15,7 +15,7 @@ from pathlib import Path
 import headrace
 
 HERE = Path(__file__).parent
-SPECS = ("mq-shapes", "batching-steps")
+SPECS = ("mq-shapes", "batching-steps", "http-executors")
 KEPT = ("samples.parquet", "series.parquet", "summary.csv", "summary.json")
 
 

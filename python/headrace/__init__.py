@@ -6,7 +6,7 @@ True
 
 Parts are modules: ``headrace.mq`` (producers, consumers, and the programs that measure them), ``headrace.redis``
 (native client), ``headrace.batch`` (calls that batch themselves), ``headrace.graph`` (units that depend on each other),
-``headrace.exec`` (calls in worker processes and threads), ``headrace.http`` (server with native routes),
+``headrace.exec`` (calls in worker processes and threads), ``headrace.http`` (server, each route on its executor),
 ``headrace.load`` (load generator), ``headrace.measure`` (histogram, recorder), ``headrace.servers`` (private servers),
 ``headrace.experiment`` and ``headrace.results``.
 Importing the package is cheap: a part loads on first use, and so do pandas and the command line.

@@ -38,18 +38,21 @@ def program(name: str, tmp_path: Path) -> Iterator[int]:
 
 def benchmark(port: int) -> tuple[int, dict[str, float], str]:
     """Exit status, siege's figures, everything it said."""
-    command = [sys.executable, str(FOLDER / "run_benchmark.py"), f"127.0.0.1:{port}", "--seconds", "1"]
+    command = [sys.executable, str(FOLDER / "run_benchmark.py"), f"127.0.0.1:{port}", "--seconds", "1", "--users", "8"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     rows = re.findall(r"^([A-Z][a-z ]+):\s+([\d.]+)", done.stdout, re.MULTILINE)
     return done.returncode, {label: float(value) for label, value in rows}, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("name", "rate"), [("1_sync.py", 3.57), ("2_async.py", 3.57), ("3_thread.py", 14.29)])
-def test_an_honest_server_is_as_fast_as_its_workers(tmp_path, name, rate):
+HONEST = {"1_sync.py": 3.57, "2_async.py": 3.57, "3_thread.py": 14.29, "4_process.py": 14.29}
+
+
+@pytest.mark.parametrize(("name", "rate"), HONEST.items())
+def test_an_honest_server_is_no_faster_than_its_workers(tmp_path, name, rate):
     with program(name, tmp_path) as port:
         status, figures, said = benchmark(port)
     assert status == 0, said
-    assert figures["Transaction rate"] == pytest.approx(rate, abs=4.5), "one task per worker at the edges of one second"
+    assert figures["Transaction rate"] < rate + 4.1, "more than what one task per worker at the edges explains"
     assert figures["Availability"] == 100.0
     replies, finished = map(int, re.search(r"Tasks: (\d+) replies, (\d+) tasks finished", said).groups())
     assert finished >= replies > 0

@@ -64,7 +64,8 @@ void register_loop_stream(py::module_& m) {
     py::classh<loop_stream>(m, "LoopStream")
         .def("write", &loop_stream::write, py::arg("piece"))
         .def("room", &loop_stream::room)
-        .def("finish", &loop_stream::finish);
+        .def("finish", &loop_stream::finish)
+        .def("abandon", [](loop_stream& self) { self.out.reset(); });
 }
 
 }  // namespace headrace::bindings

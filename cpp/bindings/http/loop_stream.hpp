@@ -1,5 +1,6 @@
 // A streamed answer as coroutines write it: write() takes a piece or says that there is no room, room() is awaited then.
-// Threads:  with the GIL.   Lifetime: the object owns the stream; dropped unfinished, the connection ends.
+// Threads:  with the GIL.
+// Lifetime: the object owns the stream; abandoned unfinished, the connection ends.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -258,6 +258,7 @@ void register_request_type(py::module_& m) {
                 net::http::request view;
                 held_object body;
             };
+            import_python_half();  // a worker process may not have it yet
             auto whole = http::unpacked_request::unpack(head, std::string_view(body));
             if (!whole) throw py::value_error("these bytes are no request");
             const auto view = whole->view();

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from headrace import __version__
-from headrace.cli import doctor, load, mq, runs
+from headrace.cli import doctor, load, mq, runs, serve
 
 app = typer.Typer(
     name="headrace",
@@ -38,3 +38,4 @@ doctor.register(app)
 runs.register(app)
 mq.register(app)
 load.register(app)
+serve.register(app)

@@ -91,7 +91,7 @@ class App:
         """Decorate a handler.
 
         Args:
-            pattern: segments between slashes: literal, ``{name}`` for one segment, or a last ``{name...}`` for the rest.
+            pattern: segments between slashes: literal, ``{name}`` for one segment, or a last ``{name...}``.
             methods: HEAD is answered by GET's route.
             executor: see the class; None: ``thread``, and ``asyncio`` for ``async def``.
             concurrency: requests that run at once. None: see the class.
@@ -99,7 +99,8 @@ class App:
                 Retry-After from the queue and the mean time of a run (``on_full="reject"``), or takes the place of the
                 one that has waited longest, which is answered so (``"drop_oldest"``).
             deadline: seconds from the request to its answer; then it is 504. A worker process is stopped and a task
-                cancelled; a thread cannot be stopped: its call goes on, keeps its place, and sees ``request.cancelled``.
+                cancelled. A thread cannot be stopped: its call goes on, keeps its place, and sees
+                ``request.cancelled``.
 
         Raises InvalidArgument for an unknown executor, a value outside its range, or a route that is taken.
         """

@@ -46,6 +46,7 @@ async def stream_to(stream: _core.http.LoopStream, pieces: AsyncIterator[Any] | 
                     return
         stream.finish()
     finally:
+        stream.abandon()  # not left to whoever keeps the traceback: the end of the connection is what tells the client
         if hasattr(pieces, "aclose"):
             await pieces.aclose()
         elif hasattr(pieces, "close"):

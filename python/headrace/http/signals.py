@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -37,18 +36,16 @@ class StopSignal:
             signal.signal(number, handler)
         os.close(self._told)
 
-    def request(self) -> None:
-        """End the wait from another thread."""
-        self.requested = True
+    def wake(self) -> None:
+        """End the wait from another thread, without a request to stop."""
         os.eventfd_write(self._told, 1)
 
     def wait(self) -> None:
         """Sleep until then."""
-        while not self.requested:
-            with contextlib.suppress(InterruptedError):  # the handler of the signal has run; unlike read(), this raises
-                os.eventfd_read(self._told)
+        os.read(self._told, 8)  # which goes on after a signal handler, unlike eventfd_read
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
-        self.request()
+        self.requested = True
+        self.wake()

@@ -14,7 +14,7 @@ _QUEUE = 100_000  #: users wait in it; how long it may get is not what is measur
 
 def make(options: Namespace) -> http.App:
     """An application whose only route runs the task in the executor that was asked for."""
-    app = http.App(thread_workers=options.workers)
+    app = http.App(thread_workers=options.workers, process_workers=options.workers)
     if options.executor == "native":
         app.get("/later/{ms}", native="later")  # sleeps as the tasks do, without a thread that waits
     elif options.unawaited:

@@ -53,10 +53,12 @@ class HttpWorkload:
         control.gauges = gauges
         native = self._case["executor"] == "native"  # a route without Python: it sleeps, and counts nothing
         path, reply = (f"/later/{tasks.SLEEPS_S[task] * 1000:.0f}", "later") if native else ("/", tasks.REPLY.strip())
+        url = f"http://127.0.0.1:{self._server.port}{path}"
+        primed = _primed(url, self._case)
         cost = tasks.cost_s(task)
         before = _own_cpu_s(), self._tree.cpu_s(), time.monotonic()
         result = load.http(
-            f"http://127.0.0.1:{self._server.port}{path}",
+            url,
             users=self._case["users"],
             duration_s=self._case["seconds"],
             warm_up_s=self._case["warm_up_s"],
@@ -68,13 +70,15 @@ class HttpWorkload:
             on_progress=lambda progress: _tell(control, progress),
         )
         finished = None if native else tasks.finished(self._folder)
+        replied = primed + _replied(result)
         generator, server, began = before
         took = time.monotonic() - began
         control.recording.figures = {
             **{name: self._case[name] for name in ("server", "executor", "task", "users", "workers")},
             **_figures(result),
+            "replied": replied,
             "finished": finished,
-            "unfinished": 0 if finished is None else max(0, _replied(result) - finished),
+            "unfinished": 0 if finished is None else max(0, replied - finished),
             **_limits(self._case),
             "task_cpu_s": min(cost, tasks.cost_s(task)),
             "generator_cpu": (_own_cpu_s() - generator) / took,
@@ -105,6 +109,13 @@ def _tell(control: Control, progress: Progress) -> None:
     done = counts.get("ok", 0) + counts.get("warm_up", 0)
     failed = counts.get("failed", 0)
     control.counts = {"started": done + failed + counts.get("in_flight", 0), "done": done, "failed": failed}
+
+
+def _primed(url: str, case: dict[str, Any]) -> int:
+    """One request for each worker before anything is measured, so that all have started; the number of good replies."""
+    users = case["workers"] if case["executor"] in ("thread", "process") else 1
+    result = load.http(url, users=users, count=users, timeout=case["request_timeout_s"], keep_alive=False)
+    return _replied(result)
 
 
 def _limits(case: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +155,6 @@ def _figures(result: load.LoadResult) -> dict[str, Any]:
         "failed": result.failed,
         "longest_s": h.max / 1e9,
         "shortest_s": h.min / 1e9,
-        "replied": _replied(result),
         "in_flight": result.in_flight_at_end,
         "never_answered": result.unfinished,
         "limits": list(judged.reasons) if judged.verdict == "generator-limited" else [],
