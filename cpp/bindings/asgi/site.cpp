@@ -4,6 +4,7 @@
 
 #include "../python_error.hpp"
 #include "http_cycle.hpp"
+#include "websocket_cycle.hpp"
 
 namespace headrace::bindings::asgi {
 namespace {
@@ -26,12 +27,21 @@ site::~site() {
 }
 
 void site::handle(const net::http::request& q, net::http::responder& r) {
-    auto* const cycle = new http_cycle(*this, q, r);
+    if (!net::websocket::wants_websocket(q.head)) return begin(*new http_cycle(*this, q, r));
+    if (net::websocket::check_handshake(q.head)) {
+        r.accept_websocket(nullptr, {});  // answers what is wrong with it
+        return;
+    }
+    begin(*new websocket_cycle(*this, q, r));
+}
+
+template <class Cycle>
+void site::begin(Cycle& cycle) {
     const auto limit = own.limit_concurrency;
     const bool busy = limit != 0 && running.load(std::memory_order_relaxed) > limit;
-    if (!busy && inbox->post(*cycle)) return;
-    cycle->refuse(503, busy ? "too many requests at once\n" : "the application has ended\n");
-    cycle->release();
+    if (!busy && inbox->post(cycle)) return;
+    cycle.refuse(503, busy ? "too many requests at once\n" : "the application has ended\n");
+    cycle.release();
 }
 
 // Inside the drain of the loop the tick's end is the end of what came together.

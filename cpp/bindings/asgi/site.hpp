@@ -49,6 +49,8 @@ public:
     std::atomic<std::size_t> running{0};
 
 private:
+    template <class Cycle>
+    void begin(Cycle& cycle);
     ~site() override;
     std::optional<net::http::answer_burst> burst_;
     int gathered_ = 0;

@@ -139,8 +139,15 @@ void connection::begin_websocket(command& c) {
     home_->counters.websockets.add();
     std::exchange(exchange_, nullptr)->leave();
     kept_.reset();
-    websocket_->open();
+    open_websocket();
     process();
+}
+
+// The answer to the handshake leaves before what the listener sends.
+void connection::open_websocket() {
+    need_queue().append(std::string_view(home_->scratch));
+    home_->scratch.clear();
+    websocket_->open();
 }
 
 void connection::stream_bytes(std::string bytes) {

@@ -97,6 +97,7 @@ bool connection::make_room() {
 
 void connection::arm_read() {
     if (reading_ || closed_ || end_of_stream_) return;
+    if (websocket_ && websocket_->paused() && !closing_) return;
     const bool ahead = exchange_ != nullptr || writing_;
     if (ahead && !lingering_ && unread().size() >= home_->options().max_pipelined) return;
     if (!make_room()) return;
@@ -150,6 +151,7 @@ void connection::end_turn() {
     }
     flush();
     if (closed_) return;
+    if (websocket_) websocket_->on_progress();
     if (exchange_ && streaming_) exchange_->set_unsent(buffered());
     if (end_of_stream_ && may_process()) closing_ = true;  // all that was complete is answered
     if (closing_ && !exchange_ && !writing_) return finish_close();
@@ -272,6 +274,12 @@ void connection::queue(std::string_view bytes) {
 void connection::queue(std::shared_ptr<const std::string> bytes) {
     need_queue().append(std::move(bytes));
     home_->flush_later(self_);
+}
+
+void connection::resume_reading() {
+    if (closed_) return;
+    process();
+    end_turn();
 }
 
 void connection::close_after_write() noexcept {

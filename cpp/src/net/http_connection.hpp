@@ -45,6 +45,8 @@ public:
     void queue(std::shared_ptr<const std::string> bytes);
     std::size_t buffered() const noexcept { return queue_ ? queue_->size() : 0; }
     shard& home() noexcept { return *home_; }
+    /// It was paused: what has arrived in the meantime is read.
+    void resume_reading();
     /// What was queued is to be sent, and then the connection ends.
     void close_after_write() noexcept;
 
@@ -91,6 +93,7 @@ private:
     void stream_bytes(std::string bytes);
     void end_stream();
     void begin_websocket(command& c);
+    void open_websocket();
     const peer_address& peer();
     void answered(unsigned status, std::size_t bytes);
     void write_log(access_log& log, unsigned status, std::size_t bytes);

@@ -164,7 +164,7 @@ bool pending::accept_websocket(const request_head& handshake, const response& fi
     std::string head;
     websocket::append_accept(head, handshake, protocol, fields.fields);
     return to->post(command::what::websocket, {}, std::move(head),
-                    std::make_unique<command::upgrade>(std::move(events), std::move(options)));
+                    std::unique_ptr<command::upgrade>(new command::upgrade{std::move(events), std::move(options)}));
 }
 
 bool pending::cancelled() const noexcept {

@@ -176,7 +176,7 @@ void connection::call_handler(const handler& h) {
         }
         return;
     }
-    if (websocket_) websocket_->open();
+    if (websocket_) open_websocket();
     if (!answer.used()) return send_simple(500, plain, "the request was not answered\n", keeps_alive());
     if (exchange_ && home_->settings().log) {
         log_line_.assign(r.head.method).append(" ").append(r.head.target);

@@ -29,7 +29,7 @@ void websocket_peer::open() {
 std::size_t websocket_peer::read(std::span<char> in) {
     const auto keep = shared_from_this();
     std::size_t used = 0;
-    while (owner_ != nullptr && !owner_->closed()) {
+    while (owner_ != nullptr && !owner_->closed() && !paused_) {
         const auto s = reader_.next(in.subspan(used));
         used += s.consumed;
         if (s.what == websocket::reader::event::need_more) break;
@@ -124,7 +124,7 @@ void websocket_peer::close(std::uint16_t code, std::string_view reason) {
 }
 
 bool websocket_peer::on_silence(bool heard) {
-    if (heard) {
+    if (heard || paused_) {  // what it answers is not read
         asked_ = false;
         return true;
     }
@@ -134,6 +134,20 @@ bool websocket_peer::on_silence(bool heard) {
     websocket::append_frame(frame_, opcode::ping, {});
     put(frame_);
     return true;
+}
+
+void websocket_peer::resume() {
+    if (!std::exchange(paused_, false) || owner_ == nullptr) return;
+    const auto keep = shared_from_this();
+    owner_->resume_reading();
+}
+
+void websocket_peer::on_progress() {
+    const auto events = events_;
+    try {
+        if (events) events->on_progress(*this);
+    } catch (...) {  // nothing depends on it
+    }
 }
 
 void websocket_peer::finish(std::uint16_t code, std::string_view reason) {

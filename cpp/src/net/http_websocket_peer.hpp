@@ -29,6 +29,10 @@ public:
     void close(std::uint16_t code, std::string_view reason) override;
     std::size_t buffered() const noexcept override;
     io_thread& thread() noexcept override;
+    void pause() noexcept override { paused_ = true; }
+    void resume() override;
+    bool paused() const noexcept { return paused_; }
+    void on_progress();
 
 private:
     bool handle(const websocket::reader::step& s);
@@ -45,6 +49,7 @@ private:
     std::string frame_;
     bool asked_ = false;  // a ping is unanswered
     bool close_sent_ = false;
+    bool paused_ = false;
     std::uint16_t close_code_ = websocket::close_code::abnormal;
     std::string close_reason_;
 };

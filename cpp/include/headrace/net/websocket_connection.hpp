@@ -32,6 +32,9 @@ public:
     /// Bytes that the kernel has not taken yet.
     virtual std::size_t buffered() const noexcept = 0;
     virtual io_thread& thread() noexcept = 0;
+    /// Reads no further, and so slows the peer down, until resume(). Messages that have arrived whole wait, too.
+    virtual void pause() noexcept = 0;
+    virtual void resume() = 0;
 };
 
 class listener {
@@ -41,6 +44,8 @@ public:
     /// `code` is text or binary; the payload lives until it returns.
     virtual void on_message(connection& peer, opcode code, std::string_view payload) = 0;
     virtual void on_close(connection& peer, std::uint16_t code, std::string_view reason) = 0;
+    /// At the end of a turn in which this connection wrote or read: buffered() may have changed.
+    virtual void on_progress(connection&) {}
 };
 
 }  // namespace headrace::net::websocket
