@@ -90,7 +90,7 @@ def cpu_seconds(pid: int) -> float:
     return sum(sum(p.cpu_times()[:2]) for p in [root, *root.children(recursive=True)])
 
 
-def measure(pid: int, port: int, case: str, seconds: float, connections: int) -> tuple[float, float]:
+def measure(pid: int, port: int, case: str, seconds: int, connections: int) -> tuple[float, float]:
     """Requests per second, and per CPU second of the server."""
     script = HERE / "peers" / f"post_{case}.lua"
     argv = [
@@ -100,7 +100,7 @@ def measure(pid: int, port: int, case: str, seconds: float, connections: int) ->
         "wrk",
         "-t1",
         f"-c{connections}",
-        f"-d{seconds:g}s",
+        f"-d{seconds}s",
         f"http://127.0.0.1:{port}/{case}",
     ]
     if script.exists():
@@ -118,7 +118,7 @@ def measure(pid: int, port: int, case: str, seconds: float, connections: int) ->
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--target", choices=list(TARGETS), action="append")
     arguments = parser.parse_args()
@@ -131,7 +131,7 @@ def main() -> int:
             running = {s: stack.enter_context(serving(s, target)) for s in servers}
             for case in CASES:
                 for pid, port in running.values():
-                    measure(pid, port, case, 0.3, arguments.connections)
+                    measure(pid, port, case, 1, arguments.connections)
                 figures: dict[str, list[tuple[float, float]]] = {s: [] for s in servers}
                 for _ in range(arguments.rounds):
                     for name, (pid, port) in running.items():

@@ -637,6 +637,29 @@ def test_what_was_accepted_is_answered_when_the_server_stops() -> None:
     client.close()
 
 
+def test_what_outlasts_the_grace_is_cancelled_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    seen = Seen()
+
+    async def app(scope: Scope, receive: Any, send: Any) -> None:
+        seen.put("in")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.put("out")
+
+    server = asgi.Server(http_only(app))
+    server.start()
+    client = Client(server.url)
+    client.send()
+    assert seen.get() == "in"
+    with caplog.at_level(logging.ERROR, "headrace.asgi"):
+        server.stop(0.01)
+    assert client.rest() == b""
+    assert seen.get() == "out"
+    assert caplog.text == ""
+    client.close()
+
+
 @pytest.mark.parametrize(
     ("target", "text"),
     [

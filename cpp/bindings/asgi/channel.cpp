@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "../bridge/asyncio_names.hpp"
 #include "../coroutine.hpp"
 #include "names.hpp"
 
@@ -222,6 +223,12 @@ void bell::ring() noexcept {
         all.swap(waiting_);
     }
     for (const auto& one : all) (*one)();
+}
+
+bool gives_up() {
+    const auto* names = bridge::names();
+    return PyErr_ExceptionMatches(PyExc_OSError) != 0 ||
+           (names != nullptr && PyErr_ExceptionMatches(names->cancelled_error) != 0);
 }
 
 bool register_channel() {

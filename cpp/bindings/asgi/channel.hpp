@@ -70,6 +70,9 @@ private:
 /// A Future that is done, with None, when the finisher is called, or goes. Null with an error set.
 PyObject* make_wait(std::shared_ptr<finisher>& done);
 
+/// Whether the error that is set is how an application gives up when nobody listens any more.
+bool gives_up();
+
 bool register_channel();
 
 }  // namespace headrace::bindings::asgi

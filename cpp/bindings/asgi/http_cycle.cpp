@@ -35,9 +35,7 @@ void http_cycle::done(PyObject* result) noexcept {
     const auto& head = request_.head();
     const bool excused = disconnected_ || left();  // an application may give up when nobody listens any more
     if (result == nullptr) {
-        if (!excused || PyErr_ExceptionMatches(PyExc_OSError) == 0) {
-            site_->report("raised", head.method, head.path);
-        }
+        if (!excused || !gives_up()) site_->report("raised", head.method, head.path);
     } else if (state_ == state::fresh && !excused) {
         site_->report("returned without a response", head.method, head.path);
     } else if (state_ != state::complete && !excused) {

@@ -90,7 +90,7 @@ PyObject* websocket_cycle::begin() {
 void websocket_cycle::done(PyObject* result) noexcept {
     const auto& head = request_.head();
     const bool failed = result == nullptr;
-    const bool excused = (disconnected_ || left()) && failed && PyErr_ExceptionMatches(PyExc_OSError) != 0;
+    const bool excused = failed && (disconnected_ || left() || link_->ended()) && gives_up();
     const bool unanswered = state_ == state::connecting || state_ == state::denying;
     if (failed && !excused) {
         site_->report("raised", head.method, head.path);

@@ -52,6 +52,10 @@ protected:
             auto p = r.defer();
             throw std::runtime_error("secret");
         });
+        add("/stream-7", [this](const request&, responder& r) { box_.put(r.defer()); });
+        ASSERT_FALSE(server_->route_rest([](const request& q, responder& r) {
+            r.send(200, "text/plain", "rest " + std::string(q.head.method) + " of " + r.peer().host);
+        }));
         add("/nothing", [](const request&, responder&) {});
         add("/split", [](const request&, responder& r) {
             response answer;
@@ -220,6 +224,129 @@ TEST_F(http_server, a_taken_port_is_an_error_with_one_thread_and_with_several) {
         ASSERT_FALSE(server::make(options, std::make_shared<runtime>(runtime_options{threads}), second));
         EXPECT_EQ(second->start().code, errc::connection_failed);
     }
+}
+
+TEST_F(http_server, what_no_route_takes_goes_to_the_rest_with_any_method) {
+    start();
+    client one(server_->port());
+    one.send("PURGE /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_NE(one.read_until("127.0.0.1").find("\r\n\r\nrest PURGE of 127.0.0.1"), std::string::npos);
+    one.send("POST /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_NE(one.read_until("127.0.0.1").find("\r\n\r\nrest POST of 127.0.0.1"), std::string::npos);
+    one.get("/hello");
+    EXPECT_NE(one.read_until("\r\n\r\nhello").find("200 OK"), std::string::npos);
+}
+
+TEST_F(http_server, a_stream_with_a_length_is_cut_to_it_and_ended_when_it_is_short) {
+    start();
+    client one(server_->port());
+    response head;
+    head.content_length = 7;
+    one.get("/stream-7");
+    auto whole = box_.take().stream(head);
+    whole.write("1234");
+    whole.write("56789");
+    whole.finish();
+    const auto got = one.read_until("\r\n\r\n1234567");
+    EXPECT_NE(got.find("Content-Length: 7"), std::string::npos);
+    EXPECT_EQ(got.find("chunked"), std::string::npos);
+    one.get("/stream-7");  // the connection goes on
+    auto cut = box_.take().stream(head);
+    cut.write("123");
+    cut.finish();
+    EXPECT_TRUE(one.read_all().ends_with("\r\n\r\n123")) << "only the end of the connection tells that it is short";
+}
+
+TEST_F(http_server, answers_of_a_burst_leave_when_it_ends_or_is_flushed) {
+    start(2);
+    client clients[4] = {client(server_->port()), client(server_->port()), client(server_->port()),
+                         client(server_->port())};
+    for (auto& c : clients) c.get("/defer");
+    std::thread([this] {
+        const answer_burst outer;
+        EXPECT_TRUE(box_.take().send(response::text(200, "later")));
+        answer_burst::flush();
+        const answer_burst inner;
+        for (int i = 0; i < 3; ++i) EXPECT_TRUE(box_.take().send(response::text(200, "later")));
+    }).join();
+    for (auto& c : clients) EXPECT_NE(c.read_until("\r\n\r\nlater").find("200 OK"), std::string::npos);
+}
+
+constexpr std::string_view handshake =
+    "GET /defer HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+// Says "hi" when it is opened, and is paused then.
+class greeter final : public websocket::listener {
+public:
+    void on_open(const std::shared_ptr<websocket::connection>& peer) override {
+        peer->send(websocket::opcode::text, "hi");
+        peer->pause();
+        const lock_guard hold(mutex_);
+        peer_ = peer;
+        changed_.notify_all();
+    }
+    void on_message(websocket::connection& peer, websocket::opcode code, std::string_view payload) override {
+        EXPECT_TRUE(resumed) << "a paused connection is not read";
+        peer.send(code, payload);
+    }
+    void on_close(websocket::connection&, std::uint16_t code, std::string_view) override {
+        const lock_guard hold(mutex_);
+        code_ = code;
+        changed_.notify_all();
+    }
+    void on_progress(websocket::connection&) override { ++progressed; }
+
+    std::shared_ptr<websocket::connection> peer() {
+        const lock_guard hold(mutex_);
+        while (!peer_) changed_.wait(mutex_);
+        return peer_;
+    }
+    std::uint16_t code() {
+        const lock_guard hold(mutex_);
+        while (code_ == 0) changed_.wait(mutex_);
+        return code_;
+    }
+    std::atomic<bool> resumed{false};
+    std::atomic<int> progressed{0};
+
+private:
+    mutex mutex_;
+    condition changed_;
+    std::shared_ptr<websocket::connection> peer_ HEADRACE_GUARDED_BY(mutex_);
+    std::uint16_t code_ HEADRACE_GUARDED_BY(mutex_) = 0;
+};
+
+TEST_F(http_server, a_websocket_is_accepted_later_and_can_be_paused) {
+    start();
+    client one(server_->port());
+    one.send(handshake);
+    pending p = box_.take();
+    const auto events = std::make_shared<greeter>();
+    request_head head;
+    const field key{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="};
+    head.fields = {&key, 1};
+    response bad;
+    bad.fields.emplace_back("X", "a\r\nb: c");
+    EXPECT_FALSE(p.accept_websocket(head, bad, {}, events, {}));
+    response fields;
+    fields.fields.emplace_back("X-One", "1");
+    ASSERT_TRUE(p.accept_websocket(head, fields, "chat", events, {}));
+    const auto got = one.read_until("\x81\x02hi");
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 101 "));
+    EXPECT_NE(got.find("Sec-WebSocket-Protocol: chat\r\nX-One: 1\r\n\r\n"), std::string::npos);
+    const auto peer = events->peer();
+    one.send(std::string_view("\x81\x82\0\0\0\0ab", 8));
+    peer->thread().post([&] {
+        events->resumed = true;
+        peer->resume();
+    });
+    EXPECT_EQ(one.read_until("ab"),
+              "\x81\x02"
+              "ab");
+    EXPECT_GT(events->progressed, 0);
+    one.close();
+    EXPECT_EQ(events->code(), websocket::close_code::abnormal);
 }
 
 }  // namespace
