@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Annotated, Any
 
@@ -36,14 +37,17 @@ def http(
     """
     from headrace.errors import InvalidArgument
 
+    def ready(url: str) -> None:
+        print(f"headrace: serving {target} on {url}", file=sys.stderr, flush=True)
+
     settings: dict[str, Any] = {}
     for name, value in (("access_log", access_log), ("cert_file", cert), ("key_file", key)):
         if value:
             settings[name] = value
     if asgi:
-        from headrace.asgi import serve
-
-        serve(target, host=host, port=port, threads=threads, workers=workers, grace_s=grace, **settings)
+        importlib.import_module("headrace.asgi").serve(
+            target, host=host, port=port, threads=threads, workers=workers, grace_s=grace, on_ready=ready, **settings
+        )
         return
     if workers != 1:
         raise InvalidArgument("--workers is for --asgi; an App says itself how many process_workers it has")
@@ -53,4 +57,4 @@ def http(
     if reload:
         serving.serve_reloading(how)
     else:
-        serving.serve(how, ready=lambda url: print(f"headrace: serving {target} on {url}", file=sys.stderr, flush=True))
+        serving.serve(how, ready=ready)

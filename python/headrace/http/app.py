@@ -14,6 +14,7 @@ from headrace import _core
 from headrace.errors import Closed, InvalidArgument
 from headrace.http.declared import Executor, Handler, Limits, OnFull, RouteSpec, choose_executor
 from headrace.http.engine import Engine, Workers
+from headrace.http.methods import AddRoute
 from headrace.http.server import url_of
 from headrace.http.signals import StopSignal
 from headrace.http.stats import RouteStats
@@ -117,25 +118,34 @@ class App:
         limits = Limits(concurrency, max_queue_size, on_full, deadline)
         return add
 
-    def get(self, pattern: str, *, native: str | None = None, **options: Any) -> Any:
-        """`route` for GET; with ``native`` a C++ handler, at once: ``app.get("/metrics", native="metrics")``."""
-        return self._method("GET", pattern, native, options)
+    @property
+    def get(self) -> AddRoute:
+        """`route` for GET; with ``native=`` a C++ handler, at once: ``app.get("/metrics", native="metrics")``."""
+        return AddRoute(self, "GET")
 
-    def post(self, pattern: str, *, native: str | None = None, **options: Any) -> Any:
+    @property
+    def post(self) -> AddRoute:
         """`route` for POST."""
-        return self._method("POST", pattern, native, options)
+        return AddRoute(self, "POST")
 
-    def put(self, pattern: str, *, native: str | None = None, **options: Any) -> Any:
+    @property
+    def put(self) -> AddRoute:
         """`route` for PUT."""
-        return self._method("PUT", pattern, native, options)
+        return AddRoute(self, "PUT")
 
-    def patch(self, pattern: str, *, native: str | None = None, **options: Any) -> Any:
+    @property
+    def patch(self) -> AddRoute:
         """`route` for PATCH."""
-        return self._method("PATCH", pattern, native, options)
+        return AddRoute(self, "PATCH")
 
-    def delete(self, pattern: str, *, native: str | None = None, **options: Any) -> Any:
+    @property
+    def delete(self) -> AddRoute:
         """`route` for DELETE."""
-        return self._method("DELETE", pattern, native, options)
+        return AddRoute(self, "DELETE")
+
+    def native_route(self, method: str, pattern: str, native: str) -> None:
+        """A C++ handler by its name: those of `Server`; ``metrics`` has the counters of routes too."""
+        self._add(RouteSpec(method, pattern, "native", None, native, Limits()))
 
     @contextlib.contextmanager
     def running(
@@ -197,14 +207,6 @@ class App:
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._servers)} servers" if self._servers else "not running"
         return f"<headrace.http.App {len(self._specs)} routes, {state}>"
-
-    def _method(self, method: str, pattern: str, native: str | None, options: dict[str, Any]) -> Any:
-        if native is None:
-            return self.route(pattern, (method,), **options)
-        if options:
-            raise InvalidArgument(f"{method} {pattern}: a native route takes no {', '.join(options)}")
-        self._add(RouteSpec(method, pattern, "native", None, native, Limits()))
-        return None
 
     def _add(self, spec: RouteSpec) -> None:
         spec.limits.check(spec.name, spec.executor)

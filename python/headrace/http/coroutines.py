@@ -36,7 +36,7 @@ async def run_accepted(accepted: Accepted) -> None:
 async def stream_to(stream: _core.http.LoopStream, pieces: AsyncIterator[Any] | Iterator[Any]) -> None:
     """Send what ``pieces`` yields as fast as the client reads; stop, and close it, when the client has left."""
     try:
-        if hasattr(pieces, "__anext__"):
+        if isinstance(pieces, AsyncIterator):
             async for piece in pieces:
                 if not await _send(stream, piece):
                     return

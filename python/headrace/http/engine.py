@@ -69,10 +69,11 @@ class Engine:
         return None if route is None else RouteStats(**route.stats())
 
     def close(self, grace_s: float) -> bool:
-        """Refuse what comes, wait for what runs. False when something still runs after ``grace_s`` seconds."""
+        """Finish what was accepted, then refuse what comes and end. False: some of it still runs after ``grace_s``."""
         if self.process != os.getpid():
             return True
         until = time.monotonic() + grace_s
+        self.wait_detached(grace_s)
         for route in self._routes.values():
             route.close()
         idle = [route.wait_idle(max(until - time.monotonic(), 0.0)) for route in self._routes.values()]
