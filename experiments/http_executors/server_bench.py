@@ -37,7 +37,7 @@ from headrace.servers.base import free_port
 HERE = Path(__file__).parent
 SERVER_CORE, GENERATOR_CORE = 0, 1
 EXECUTORS = ("native", "inline", "asyncio", "thread", "process", "sync")
-PROGRAMS = {"headrace": HERE / "app_server.py", "socketify": HERE / "peers/socketify_handlers.py"}
+PROGRAMS = {"headrace": HERE / "app_server.py", "socketify": HERE / "peers/socketify_server.py"}
 BODIES = {"echo": "x" * 1024, "json": json.dumps({"id": 7, "tags": ["a", "b"], "price": 12.5, "text": "x" * 100})}
 POST = 'wrk.method = "POST"\nwrk.body = [[{body}]]\n'
 

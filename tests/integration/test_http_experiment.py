@@ -13,6 +13,7 @@ from headrace import experiment, results
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUNDS = {"sync": 1 / 0.28, "inline": 1 / 0.28, "thread": 4 / 0.28, "process": 4 / 0.28}
+PROGRAMS_OF_PEERS = {"uvicorn": "uvicorn_server", "granian": "granian_server", "socketify": "socketify_tasks"}
 PEERS = ROOT / "experiments/http_executors/peers"
 
 
@@ -58,13 +59,12 @@ def test_replies_before_their_tasks_are_invalid_as_expected(tmp_path):
     assert "the tasks were not awaited" in row["reasons"]
 
 
-@pytest.mark.broker
-@pytest.mark.parametrize("peer", ["uvicorn", "granian", "socketify"])
+@pytest.mark.parametrize("peer", PROGRAMS_OF_PEERS)
 def test_each_peer_serves_and_counts(tmp_path, peer):
     if importlib.util.find_spec(peer) is None:
         pytest.skip(f"{peer} is not installed; script/bootstrap --all installs it")
     cases = [{"executor": "asyncio", "task": "split"}, {"executor": "thread"}]
-    done = run(tmp_path, *cases, server=str(PEERS / f"{peer}_server.py"), users=8)
+    done = run(tmp_path, *cases, server=str(PEERS / f"{PROGRAMS_OF_PEERS[peer]}.py"), users=8)
     assert done.verdict == "valid", done.reasons
     awaiting, threads = (case.summary for case in done.cases)
     assert awaiting["rate"] > threads["rate"] > 0
