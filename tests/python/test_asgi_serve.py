@@ -43,7 +43,7 @@ def served(*arguments: str, target: str = "asgi_app:app") -> Iterator[tuple[subp
 
 
 def start(*arguments: str, target: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "headrace.asgi", target, "--port", "0", *arguments]
+    command = [sys.executable, "-m", "headrace", "serve", "http", "--asgi", target, "--port", "0", *arguments]
     return subprocess.Popen(command, cwd=HERE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
