@@ -7,9 +7,9 @@
 ...     urllib.request.urlopen(url).read()
 b'Hello, World!'
 
-`serve("module:app", workers=2)` runs until SIGINT or SIGTERM, ``headrace serve http --asgi module:app`` is the same from
-the command line, and `Server` is for programs that start and stop by themselves. What applications can rely on is in
-docs/how-to/asgi.md.
+`serve("module:app", workers=2)` runs until SIGINT or SIGTERM, ``headrace serve http --asgi module:app`` is the same
+from the command line, and `Server` is for programs that start and stop by themselves. What applications can rely on is
+in docs/how-to/asgi.md.
 """
 
 from __future__ import annotations
