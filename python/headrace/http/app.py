@@ -204,6 +204,11 @@ class App:
         if self._engine is not None:
             self._engine.close(grace_s)
 
+    def _join(self) -> None:
+        """Until the last handler of a thread has ended: it would meet an interpreter that has gone."""
+        if self._engine is not None:
+            self._engine.join()
+
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._servers)} servers" if self._servers else "not running"
         return f"<headrace.http.App {len(self._specs)} routes, {state}>"
@@ -234,13 +239,14 @@ class App:
     def _stop(self, server: _core.http.Server, grace_s: float) -> None:
         if server not in self._servers:
             return
-        server.stop(grace_s)
         self._servers.remove(server)
+        server.stop(grace_s)
 
 
 def _close_all() -> None:
     for app in list(_alive):
         app.close()
+        app._join()
 
 
 atexit.register(_close_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -88,6 +89,12 @@ class Engine:
         if self._loop is not None:
             self._loop.stop()
         return all(idle) and all(ended)
+
+    def join(self) -> None:
+        """Until the threads have ended; after `close`."""
+        if self.process == os.getpid():
+            for launcher in self._threads.values():
+                launcher.wait_closed(math.inf)
 
     def wait_detached(self, grace_s: float) -> bool:
         """Until nothing waits or runs; False after ``grace_s`` seconds."""
