@@ -166,7 +166,8 @@ py::dict to_dict(const net::http::server_stats& s) {
 }  // namespace
 
 void register_http(py::module_& parent) {
-    auto m = parent.def_submodule("http", "HTTP server core with native routes, routes of Python apps, event loops, ASGI.");
+    auto m =
+        parent.def_submodule("http", "HTTP server core with native routes, routes of Python apps, event loops, ASGI.");
     py::classh<server>(m, "Server")
         .def(py::init<std::size_t, const py::dict&>(), py::kw_only(), py::arg("threads"), py::arg("settings"))
         .def(

@@ -228,7 +228,7 @@ TEST_F(http_server, a_taken_port_is_an_error_with_one_thread_and_with_several) {
 
 TEST_F(http_server, what_no_route_takes_goes_to_the_rest_with_any_method) {
     start();
-    client one(server_->port());
+    http_client one(server_->port());
     one.send("PURGE /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_NE(one.read_until("127.0.0.1").find("\r\n\r\nrest PURGE of 127.0.0.1"), std::string::npos);
     one.send("POST /hello HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -239,7 +239,7 @@ TEST_F(http_server, what_no_route_takes_goes_to_the_rest_with_any_method) {
 
 TEST_F(http_server, a_stream_with_a_length_is_cut_to_it_and_ended_when_it_is_short) {
     start();
-    client one(server_->port());
+    http_client one(server_->port());
     response head;
     head.content_length = 7;
     one.get("/stream-7");
@@ -259,8 +259,8 @@ TEST_F(http_server, a_stream_with_a_length_is_cut_to_it_and_ended_when_it_is_sho
 
 TEST_F(http_server, answers_of_a_burst_leave_when_it_ends_or_is_flushed) {
     start(2);
-    client clients[4] = {client(server_->port()), client(server_->port()), client(server_->port()),
-                         client(server_->port())};
+    http_client clients[4] = {http_client(server_->port()), http_client(server_->port()), http_client(server_->port()),
+                              http_client(server_->port())};
     for (auto& c : clients) c.get("/defer");
     std::thread([this] {
         const answer_burst outer;
@@ -319,7 +319,7 @@ private:
 
 TEST_F(http_server, a_websocket_is_accepted_later_and_can_be_paused) {
     start();
-    client one(server_->port());
+    http_client one(server_->port());
     one.send(handshake);
     pending p = box_.take();
     const auto events = std::make_shared<greeter>();
