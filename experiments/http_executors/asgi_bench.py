@@ -32,22 +32,11 @@ def command(server: str, target: str, port: int) -> list[str]:
     name = TARGETS[target]
     if server == "headrace":
         options = ["--port", str(port), "--loop", "uvloop", "--lifespan", "off", *factory]
-        return [PYTHON, "-m", "headrace.asgi", name, *options]
+        return [PYTHON, "-m", "headrace", "serve", "http", "--asgi", name, *options]
     if server == "granian":
         options = ["--interface", "asgi", "--port", str(port), "--workers", "1", "--task-impl", "rust"]
-        return [
-            PYTHON,
-            "-m",
-            "granian",
-            *options,
-            "--loop",
-            "uvloop",
-            "--no-access-log",
-            "--log-level",
-            "error",
-            *factory,
-            name,
-        ]
+        quiet = ["--no-access-log", "--log-level", "error"]
+        return [PYTHON, "-m", "granian", *options, "--loop", "uvloop", *quiet, *factory, name]
     options = ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"]
     return [PYTHON, "-m", "uvicorn", *options, "--log-level", "error", *factory, name]
 
