@@ -1,29 +1,30 @@
 """ASGI servers side by side: the same applications on headrace, granian and uvicorn, requests per server CPU second.
 
+python experiments/http_executors/asgi_bench.py [--rounds 5] [--seconds 2] [--target raw|starlette]
+
 The server has core 0 for itself, wrk core 1. Rounds alternate between the servers and the median counts: compare ratios
-of one run, not figures of different runs. Exit status 1 when a bar is missed.
+of one run, not figures of different runs. Exit 0 when every bar is reached, 1 when one is not, 2 when nothing could be
+measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import re
-import shutil
-import socket
-import statistics
-import subprocess
+import json
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from pinned import CannotMeasure, Sample, check_machine, median, serving, wrk
+
+from headrace.servers.base import free_port
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 TARGETS = {"raw": "asgi_apps:raw", "starlette": "asgi_apps:make_starlette"}
-CASES = ("hello", "echo", "json")
+BODIES = {"hello": "", "echo": "x" * 1024, "json": json.dumps({"numbers": list(range(100)), "text": "y" * 500})}
+SERVERS = ("headrace", "granian", "uvicorn")
 BARS = {"raw": 1.2, "starlette": 1.1}  # of the better rival
 
 
@@ -41,99 +42,48 @@ def command(server: str, target: str, port: int) -> list[str]:
     return [PYTHON, "-m", "uvicorn", *options, "--log-level", "error", *factory, name]
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-@contextlib.contextmanager
-def serving(server: str, target: str) -> Iterator[tuple[int, int]]:
-    """Process id and port."""
-    port = free_port()
-    process = subprocess.Popen(["taskset", "-c", "0", *command(server, target, port)], cwd=HERE, stderr=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"{server} did not start") from None
-                time.sleep(0.05)
-        yield process.pid, port
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
-
-
-def cpu_seconds(pid: int) -> float:
-    root = psutil.Process(pid)
-    return sum(sum(p.cpu_times()[:2]) for p in [root, *root.children(recursive=True)])
-
-
-def measure(pid: int, port: int, case: str, seconds: int, connections: int) -> tuple[float, float]:
-    """Requests per second, and per CPU second of the server."""
-    script = HERE / "peers" / f"post_{case}.lua"
-    argv = [
-        "taskset",
-        "-c",
-        "1",
-        "wrk",
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds}s",
-        f"http://127.0.0.1:{port}/{case}",
-    ]
-    if script.exists():
-        argv += ["-s", str(script)]
-    before = cpu_seconds(pid)
-    out = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    used = cpu_seconds(pid) - before
-    if "Non-2xx" in out:
-        raise SystemExit(f"{case} was not answered with 200:\n{out}")
-    found = re.search(r"(\d+) requests in ([\d.]+)s", out)
-    assert found is not None, out
-    return int(found[1]) / float(found[2]), int(found[1]) / used
+def compare(target: str, rounds: int, seconds: int, connections: int) -> bool:
+    """Prints the figures of one kind of application; whether all its bars were reached."""
+    reached = True
+    with contextlib.ExitStack() as stack:
+        running: dict[str, tuple[str, psutil.Process]] = {}
+        for name in SERVERS:
+            port = free_port()
+            process = stack.enter_context(serving(name, command(name, target, port), port, HERE))
+            running[name] = (f"http://127.0.0.1:{port}/", process)
+        for case, body in BODIES.items():
+            figures: dict[str, list[Sample]] = {name: [] for name in SERVERS}
+            for name, (url, process) in running.items():
+                wrk(name, process, url + case, 1, body=body, connections=connections)  # warm
+            for _ in range(rounds):
+                for name, (url, process) in running.items():
+                    figures[name].append(wrk(name, process, url + case, seconds, body=body, connections=connections))
+            medians = {name: median(samples) for name, samples in figures.items()}
+            ratio = medians["headrace"].per_cpu_s / max(medians[name].per_cpu_s for name in SERVERS[1:])
+            reached = reached and ratio >= BARS[target]
+            columns = "  ".join(f"{n} {m.rate:,.0f}/s, {m.per_cpu_s:,.0f} per CPU s" for n, m in medians.items())
+            verdict = "reached" if ratio >= BARS[target] else "MISSED"
+            print(f"{target:9} {case:5}  {columns}  ratio {ratio:.2f} (bar {BARS[target]}: {verdict})", flush=True)
+    return reached
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--target", choices=list(TARGETS), action="append")
     arguments = parser.parse_args()
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is missing: script/bootstrap --all installs it")
-    servers = ("headrace", "granian", "uvicorn")
-    missed = False
-    for target in arguments.target or list(TARGETS):
-        with contextlib.ExitStack() as stack:
-            running = {s: stack.enter_context(serving(s, target)) for s in servers}
-            for case in CASES:
-                for pid, port in running.values():
-                    measure(pid, port, case, 1, arguments.connections)
-                figures: dict[str, list[tuple[float, float]]] = {s: [] for s in servers}
-                for _ in range(arguments.rounds):
-                    for name, (pid, port) in running.items():
-                        figures[name].append(measure(pid, port, case, arguments.seconds, arguments.connections))
-                per_cpu = {s: statistics.median(c for _, c in f) for s, f in figures.items()}
-                per_second = {s: statistics.median(r for r, _ in f) for s, f in figures.items()}
-                ratio = per_cpu["headrace"] / max(per_cpu["granian"], per_cpu["uvicorn"])
-                good = ratio >= BARS[target]
-                missed = missed or not good
-                columns = "  ".join(f"{s} {per_second[s]:,.0f}/s, {per_cpu[s]:,.0f} per CPU s" for s in servers)
-                verdict = "reached" if good else "MISSED"
-                print(f"{target:9} {case:5}  {columns}  ratio {ratio:.2f} (bar {BARS[target]}: {verdict})", flush=True)
-    return 1 if missed else 0
+    try:
+        check_machine()
+        reached = [
+            compare(target, arguments.rounds, arguments.seconds, arguments.connections)
+            for target in arguments.target or TARGETS
+        ]
+    except CannotMeasure as error:
+        print(f"asgi_bench: {error}", file=sys.stderr)
+        return 2
+    return 0 if all(reached) else 1
 
 
 if __name__ == "__main__":

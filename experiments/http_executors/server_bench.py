@@ -19,79 +19,30 @@ import argparse
 import importlib.util
 import json
 import os
-import re
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
+from pinned import CannotMeasure, Sample, check_machine, median, serving, wrk
 
 from headrace.servers.base import free_port
 
 HERE = Path(__file__).parent
-SERVER_CORE, GENERATOR_CORE = 0, 1
 EXECUTORS = ("native", "inline", "asyncio", "thread", "process", "sync")
 PROGRAMS = {"headrace": HERE / "app_server.py", "socketify": HERE / "peers/socketify_server.py"}
 BODIES = {"echo": "x" * 1024, "json": json.dumps({"id": 7, "tags": ["a", "b"], "price": 12.5, "text": "x" * 100})}
-POST = 'wrk.method = "POST"\nwrk.body = [[{body}]]\n'
-
-
-class CannotMeasure(Exception):
-    """A server or wrk failed; the text says which."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One contender in one round."""
-
-    rate: float
-    per_cpu_s: float
 
 
 @contextmanager
-def server(name: str) -> Iterator[tuple[int, psutil.Process]]:
-    """Runs a contender on its core until it is left."""
+def server(name: str) -> Iterator[tuple[str, psutil.Process]]:
+    """Runs a contender until it is left: its address and its process."""
     port = free_port()
-    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, str(PROGRAMS[name]), str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        if process.stdout.readline() != "ready\n":
-            raise CannotMeasure(f"{name} did not start")
-        yield port, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def cpu(process: psutil.Process) -> float:
-    """Seconds that it and its workers have used."""
-    used = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]
-    return float(sum(each.user + each.system for each in used))
-
-
-def measure(name: str, port: int, process: psutil.Process, path: str, body: str, seconds: int) -> Sample:
-    """One load by wrk."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(POST.format(body=body) if body else "")
-        script.flush()
-        before = cpu(process)
-        command = ["taskset", "-c", str(GENERATOR_CORE), "wrk", "-t1", "-c64", f"-d{seconds}s", "-s", script.name]
-        url = f"http://127.0.0.1:{port}/{path}"
-        text = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
-        used = cpu(process) - before
-    if "Non-2xx" in text or "Socket errors" in text:
-        raise CannotMeasure(f"{name} answered wrongly:\n{text}")
-    rate, count = re.search(r"Requests/sec:\s+([\d.]+)", text), re.search(r"(\d+) requests in", text)
-    if rate is None or count is None:
-        raise CannotMeasure(f"wrk said:\n{text}")
-    return Sample(float(rate[1]), int(count[1]) / used)
+    with serving(name, [sys.executable, str(PROGRAMS[name]), str(port)], port, HERE) as process:
+        yield f"http://127.0.0.1:{port}/", process
 
 
 def compare(tasks: list[str], names: list[str], rounds: int, seconds: int) -> dict[str, dict[str, list[Sample]]]:
@@ -99,33 +50,25 @@ def compare(tasks: list[str], names: list[str], rounds: int, seconds: int) -> di
     found: dict[str, dict[str, list[Sample]]] = {task: {name: [] for name in names} for task in tasks}
     for _ in range(rounds):
         for name in names:
-            with server(name) as (port, process):
-                measure(name, port, process, "hello", "", 1)  # warm
+            with server(name) as (url, process):
+                wrk(name, process, url + "hello", 1)  # warm
                 for task in tasks:
-                    sample = measure(name, port, process, task, BODIES.get(task, ""), seconds)
-                    found[task][name].append(sample)
+                    found[task][name].append(wrk(name, process, url + task, seconds, body=BODIES.get(task, "")))
     return found
 
 
 def executors(rounds: int, seconds: int) -> dict[str, list[Sample]]:
     """Samples by executor."""
     found: dict[str, list[Sample]] = {name: [] for name in EXECUTORS}
-    with server("headrace") as (port, process):
+    with server("headrace") as (url, process):
         for _ in range(rounds):
             for name in EXECUTORS:
-                found[name].append(measure(name, port, process, name, "", seconds))
+                found[name].append(wrk(name, process, url + name, seconds))
     return found
 
 
-def medians(samples: list[Sample]) -> dict[str, float]:
-    return {
-        "rate": statistics.median(s.rate for s in samples),
-        "per_cpu_s": statistics.median(s.per_cpu_s for s in samples),
-    }
-
-
-def line(task: str, name: str, figures: dict[str, float]) -> str:
-    return f"{task:10} {name:10} {figures['rate']:>10,.0f}/s {figures['per_cpu_s']:>10,.0f} per CPU second"
+def line(task: str, name: str, figures: Sample) -> str:
+    return f"{task:10} {name:10} {figures.rate:>10,.0f}/s {figures.per_cpu_s:>10,.0f} per CPU second"
 
 
 def run(chosen: list[str], rounds: int, seconds: int) -> tuple[dict[str, object], bool]:
@@ -141,9 +84,9 @@ def run(chosen: list[str], rounds: int, seconds: int) -> tuple[dict[str, object]
     figures: dict[str, object] = {}
     tasks = [task for task in chosen if task != "executors"]
     for task, rows in compare(tasks, names, rounds, seconds).items() if tasks else ():
-        figures[task] = {name: medians(samples) for name, samples in rows.items()}
+        figures[task] = {name: asdict(median(samples)) for name, samples in rows.items()}
         for name, samples in rows.items():
-            print(line(task, name, medians(samples)), flush=True)
+            print(line(task, name, median(samples)), flush=True)
         if "socketify" in rows:
             pairs = zip(rows["headrace"], rows["socketify"], strict=True)
             ratio = statistics.median(ours.per_cpu_s / theirs.per_cpu_s for ours, theirs in pairs)
@@ -152,9 +95,9 @@ def run(chosen: list[str], rounds: int, seconds: int) -> tuple[dict[str, object]
             figures[f"{task} ratio"] = ratio
     if "executors" in chosen:
         rows = executors(rounds, seconds)
-        figures["executors"] = {name: medians(samples) for name, samples in rows.items()}
+        figures["executors"] = {name: asdict(median(samples)) for name, samples in rows.items()}
         for name, samples in rows.items():
-            print(line("hello", name, medians(samples)), flush=True)
+            print(line("hello", name, median(samples)), flush=True)
     return figures, good
 
 
@@ -166,12 +109,10 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=groups, default=groups)
     parser.add_argument("--json", type=Path, help="figures, for programs")
     options = parser.parse_args()
-    if shutil.which("wrk") is None or shutil.which("taskset") is None or len(os.sched_getaffinity(0)) < 2:
-        print("server_bench: needs wrk, taskset and two cores", file=sys.stderr)
-        return 2
     try:
+        check_machine()
         figures, good = run(options.only, options.rounds, options.seconds)
-    except (CannotMeasure, subprocess.CalledProcessError) as error:
+    except CannotMeasure as error:
         print(f"server_bench: {error}", file=sys.stderr)
         return 2
     if options.json is not None:

@@ -181,6 +181,7 @@ public:
 
 }  // namespace
 
+// New references. False with an error set.
 bool channel::make_ends(PyObject*& receive_end, PyObject*& send_end) {
     auto* const owner = PyObject_New(channel_object, channel_type);
     if (owner == nullptr) return false;
@@ -193,6 +194,19 @@ bool channel::make_ends(PyObject*& receive_end, PyObject*& send_end) {
     if (send_end != nullptr) return true;
     Py_CLEAR(receive_end);
     return false;
+}
+
+PyObject* channel::call(PyObject* application, PyObject* scope) {
+    PyObject* ends[] = {nullptr, nullptr};
+    PyObject* coroutine = nullptr;
+    if (scope != nullptr && make_ends(ends[0], ends[1])) {
+        PyObject* args[] = {scope, ends[0], ends[1]};
+        coroutine = PyObject_Vectorcall(application, args, 3, nullptr);
+    }
+    Py_XDECREF(scope);
+    Py_XDECREF(ends[0]);
+    Py_XDECREF(ends[1]);
+    return coroutine;
 }
 
 PyObject* make_wait(std::shared_ptr<finisher>& done) {

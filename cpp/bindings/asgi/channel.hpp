@@ -31,7 +31,10 @@ public:
     virtual outcome send(PyObject* message, PyObject*& out) = 0;
 
 protected:
-    /// New references. False with an error set.
+    /// application(scope, receive, send): a coroutine, or null with an error set. Takes `scope` over; null: its error is set.
+    PyObject* call(PyObject* application, PyObject* scope);
+
+private:
     bool make_ends(PyObject*& receive_end, PyObject*& send_end);
 };
 

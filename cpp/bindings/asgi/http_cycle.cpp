@@ -20,15 +20,7 @@ http_cycle::~http_cycle() {
 
 PyObject* http_cycle::begin() {
     site_->gather_answers();
-    PyObject* receive_end = nullptr;
-    PyObject* send_end = nullptr;
-    PyObject* scope = make_http_scope(*site_, request_, peer_);
-    PyObject* coroutine = nullptr;
-    if (scope != nullptr && make_ends(receive_end, send_end)) coroutine = site_->call(scope, receive_end, send_end);
-    Py_XDECREF(scope);
-    Py_XDECREF(receive_end);
-    Py_XDECREF(send_end);
-    return coroutine;
+    return call(site_->own.application, make_http_scope(*site_, request_, peer_));
 }
 
 void http_cycle::done(PyObject* result) noexcept {

@@ -73,9 +73,4 @@ void site::report(const char* what, std::string_view method, std::string_view pa
     for (PyObject* o : {error, text, where, verb, done}) Py_XDECREF(o);
 }
 
-PyObject* site::call(PyObject* scope, PyObject* receive, PyObject* send) {
-    PyObject* args[] = {scope, receive, send};
-    return PyObject_Vectorcall(own.application, args, 3, nullptr);
-}
-
 }  // namespace headrace::bindings::asgi

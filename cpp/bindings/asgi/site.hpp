@@ -41,7 +41,6 @@ public:
     /// What is answered from here to the end of the tick leaves together.
     void gather_answers();
     void report(const char* what, std::string_view method, std::string_view path);
-    PyObject* call(PyObject* scope, PyObject* receive, PyObject* send);
 
     const std::shared_ptr<loop_inbox> inbox;
     const parts own;

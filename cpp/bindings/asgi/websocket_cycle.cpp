@@ -76,15 +76,7 @@ websocket_cycle::~websocket_cycle() {
 }
 
 PyObject* websocket_cycle::begin() {
-    PyObject* receive_end = nullptr;
-    PyObject* send_end = nullptr;
-    PyObject* scope = make_websocket_scope(*site_, request_, peer_);
-    PyObject* coroutine = nullptr;
-    if (scope != nullptr && make_ends(receive_end, send_end)) coroutine = site_->call(scope, receive_end, send_end);
-    Py_XDECREF(scope);
-    Py_XDECREF(receive_end);
-    Py_XDECREF(send_end);
-    return coroutine;
+    return call(site_->own.application, make_websocket_scope(*site_, request_, peer_));
 }
 
 void websocket_cycle::done(PyObject* result) noexcept {

@@ -3,6 +3,7 @@
 // A unit's error stays with the unit, and the Task ends normally: who asks for the unit gets it, and nothing is reported as
 // never retrieved. Only a cancel, and what must leave the loop (KeyboardInterrupt, SystemExit), go on to the Task.
 #include "../bridge/asyncio_names.hpp"
+#include "../coroutine.hpp"
 #include "loop_mail.hpp"
 #include "unit.hpp"
 
@@ -65,16 +66,6 @@ PySendResult step(PyObject* self, PyObject* value, PyObject** out) {
     return after(self, how, out);
 }
 
-// As methods answer: a value, or StopIteration, or another error.
-PyObject* as_method_result(PySendResult how, PyObject* out) {
-    if (how == PYGEN_NEXT) return out;
-    if (how == PYGEN_RETURN) {
-        PyErr_SetNone(PyExc_StopIteration);
-        Py_DECREF(out);
-    }
-    return nullptr;
-}
-
 PyObject* send(PyObject* self, PyObject* value) {
     PyObject* out = nullptr;
     const PySendResult how = step(self, value, &out);
@@ -89,14 +80,11 @@ PyObject* throw_in(PyObject* self, PyObject* args) {
     python_unit& u = *of(self)->unit;
     u.activate();
     PyObject* out = nullptr;
+    PySendResult how = PYGEN_ERROR;
     {
         const current_scope here(&u);
-        PyObject* method = PyObject_GetAttrString(of(self)->inner, "throw");
-        out = method == nullptr ? nullptr : PyObject_CallObject(method, args);
-        Py_XDECREF(method);
+        how = throw_into(of(self)->inner, args, &out);
     }
-    PySendResult how = out != nullptr ? PYGEN_NEXT : PYGEN_ERROR;
-    if (out == nullptr && _PyGen_FetchStopIterationValue(&out) == 0) how = PYGEN_RETURN;
     how = after(self, how, &out);
     return as_method_result(how, out);
 }

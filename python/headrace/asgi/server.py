@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from headrace import _core
 from headrace._loop import LoopThread
@@ -14,12 +11,13 @@ from headrace.asgi.lifespan import Lifespan
 from headrace.asgi.target import load
 from headrace.asgi.types import Application
 from headrace.errors import ClientDisconnected, InvalidArgument
+from headrace.http.listening import Listening
 
 logger = logging.getLogger("headrace.asgi")
 LIFESPAN_MODES = ("auto", "on", "off")
 
 
-class Server:
+class Server(Listening):
     """Serves one application until `stop`.
 
     Args:
@@ -56,16 +54,14 @@ class Server:
         if lifespan not in LIFESPAN_MODES:
             raise InvalidArgument(f"unknown lifespan {lifespan!r}; there are {', '.join(LIFESPAN_MODES)}")
         self._application = load(target, factory=factory)
-        self._host = host
+        super().__init__(host=host, port=port, threads=threads, settings=settings)
         self._scheme = "https" if settings.get("cert_file") else "http"
         self._root_path = root_path.rstrip("/")
         self._limits = {"limit_concurrency": limit_concurrency, "max_websocket_message": max_websocket_message}
-        self._native = _core.http.Server(threads=threads, settings={"host": host, "port": port, **settings})
         self._thread = LoopThread(loop=loop, name="headrace-asgi")
         self._lifespan_mode = lifespan
         self._lifespan: Lifespan | None = None
         self._scopes: list[dict[str, Any]] = []
-        self._running = False
 
     def start(self) -> None:
         """Runs the application's startup, then listens; returns when it does.
@@ -98,21 +94,6 @@ class Server:
             self._native.stop(grace_s)
         finally:
             self._end_application()
-
-    @property
-    def port(self) -> int:
-        """The bound port; 0 before `start`."""
-        return self._native.port
-
-    @property
-    def url(self) -> str:
-        """Where clients connect, without a path."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
-        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-    def stats(self) -> dict[str, int]:
-        """As `headrace.http.Server.stats`."""
-        return self._native.stats()
 
     async def _start_application(self) -> None:
         self._lifespan = Lifespan(self._application, self._lifespan_mode)
@@ -157,27 +138,6 @@ class Server:
                 self._thread.run(self._lifespan.shutdown())
         finally:
             self._thread.stop()
-
-    @contextlib.contextmanager
-    def running(self, grace_s: float = 10.0) -> Iterator[str]:
-        """`start`, the url, and `stop` at the end."""
-        self.start()
-        try:
-            yield self.url
-        finally:
-            self.stop(grace_s)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def __repr__(self) -> str:
-        return f"<headrace.asgi.Server {self.url if self._running else 'not running'}>"
 
 
 def report(what: str, method: str, path: str, error: BaseException | None) -> None:

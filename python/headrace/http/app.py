@@ -14,8 +14,8 @@ from headrace import _core
 from headrace.errors import Closed, InvalidArgument
 from headrace.http.declared import Executor, Handler, Limits, OnFull, RouteSpec, choose_executor
 from headrace.http.engine import Engine, Workers
+from headrace.http.listening import url_of
 from headrace.http.methods import AddRoute
-from headrace.http.server import url_of
 from headrace.http.signals import StopSignal
 from headrace.http.stats import RouteStats
 

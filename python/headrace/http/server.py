@@ -27,24 +27,14 @@ malformed is answered 400 with the section it breaks, and every limit has a stat
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from headrace import _core
+from headrace.http.listening import Listening
 
-__all__ = ["Server", "url_of"]
+__all__ = ["Server"]
 
 
-def url_of(host: str, port: int, settings: Mapping[str, Any]) -> str:
-    """Where clients on this machine connect, without a path."""
-    scheme = "https" if settings.get("cert_file") else "http"
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"{scheme}://{f'[{local}]' if ':' in local else local}:{port}"
-
-
-class Server:
+class Server(Listening):
     """Listens on one port with one thread or several; each accepts for itself.
 
     Args:
@@ -67,10 +57,7 @@ class Server:
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, threads: int = 1, **settings: Any) -> None:
-        self._host = host
-        self._settings = settings
-        self._running = False
-        self._native = _core.http.Server(threads=threads, settings={"host": host, "port": port, **settings})
+        super().__init__(host=host, port=port, threads=threads, settings=settings)
 
     def route(self, method: str, pattern: str, *, native: str) -> None:
         """Add a route. Raises InvalidArgument for a bad or taken pattern, an unknown name, or after `start`."""
@@ -85,42 +72,3 @@ class Server:
         """Accept no more, finish what was asked within ``grace_s`` seconds, close the rest. May be called again."""
         self._native.stop(grace_s)
         self._running = False
-
-    @property
-    def port(self) -> int:
-        """The bound port; 0 before `start`."""
-        return self._native.port
-
-    @property
-    def url(self) -> str:
-        """Where clients connect, without a path."""
-        return url_of(self._host, self.port, self._settings)
-
-    def stats(self) -> dict[str, int]:
-        """Connections, requests, answers by class, bytes, writes, timeouts, and what was refused or dropped, so far."""
-        return self._native.stats()
-
-    def metrics(self) -> str:
-        """The same in the text format of Prometheus."""
-        return self._native.metrics()
-
-    @contextlib.contextmanager
-    def running(self, grace_s: float = 10.0) -> Iterator[str]:
-        """`start`, the url, and `stop` at the end."""
-        self.start()
-        try:
-            yield self.url
-        finally:
-            self.stop(grace_s)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def __repr__(self) -> str:
-        return f"<headrace.http.Server {self.url if self._running else 'not running'}>"

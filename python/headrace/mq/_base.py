@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from types import TracebackType
 from typing import ClassVar, Final, Protocol, Self, overload
@@ -67,7 +68,7 @@ class Native(Protocol):
     def stats(self) -> dict[str, int]: ...
 
 
-class Client:
+class Client(abc.ABC):
     """For threads: connected when made, and ended by `close` or the context manager."""
 
     _native: Native
@@ -77,8 +78,9 @@ class Client:
             self._native.close()
             raise not_connected(url, timeout)
 
+    @abc.abstractmethod
     def flush(self, timeout: float = 30.0) -> None:
-        raise NotImplementedError
+        """Wait until everything is confirmed."""
 
     def close(self, timeout: float = 30.0) -> None:
         """`flush`, then disconnect. What a consumer left unacknowledged goes to another. May be called again."""
@@ -101,7 +103,7 @@ class Client:
             self._native.close()
 
 
-class AsyncClient:
+class AsyncClient(abc.ABC):
     """For asyncio: connected by `open` or the context manager, and ended by `close` or the context manager."""
 
     _native: Native
@@ -120,8 +122,9 @@ class AsyncClient:
             raise
         return self
 
+    @abc.abstractmethod
     async def flush(self, timeout: float = 30.0) -> None:
-        raise NotImplementedError
+        """Wait until everything is confirmed."""
 
     async def close(self, timeout: float = 30.0) -> None:
         """`flush`, then disconnect. What a consumer left unacknowledged goes to another. May be called again."""

@@ -1,2 +1,0 @@
-wrk.method = "POST"
-wrk.body = string.rep("x", 1024)
