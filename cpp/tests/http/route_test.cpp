@@ -111,7 +111,7 @@ TEST_F(http_route, RefusesWithRetryAfterWhenTheQueueIsFull) {
 }
 
 TEST_F(http_route, ADeadlineAnswersAndTheLateAnswerReachesNobody) {
-    start({.concurrency = 1, .deadline = 20ms});
+    start({.concurrency = 1, .deadline = 1s});
     http_client one(server_->port());
     one.get("/task");
     const auto job = jobs_->take();
