@@ -81,6 +81,6 @@ def test_the_order_of_rounds_does_not_matter() -> None:
     assert len(results) == 1
 
 
-def test_only_producers_take_turns_in_slices() -> None:
+def test_pairs_take_no_turns_in_slices() -> None:
     with pytest.raises(ValueError, match="only producers"):
-        Group("g", "consumer", 10, slices=3)
+        Group("g", "pair", 10, slices=3)

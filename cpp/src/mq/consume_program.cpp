@@ -16,7 +16,7 @@ public:
                    std::atomic<std::int64_t>& last_message, std::size_t index, net::io_thread& thread)
         : worker(owner, index, thread), options_(options), budget_(budget), last_message_(last_message) {
         // Enough under way to hide a round trip, little enough that another consumer gets its share.
-        prefetch_ = std::max<std::size_t>(options.batch * 4, 256);
+        prefetch_ = std::max<std::size_t>(options.batch * 2, 256);
     }
 
     failure prepare() {

@@ -25,15 +25,15 @@ class Group:
     window: int = 1000
     read: int = 100
     latency: bool = False
-    slices: int = 0  #: producers: this many short turns of each contender on one server, judged in pairs
+    slices: int = 0  #: producers and consumers: this many turns of each contender on one server, judged in pairs
     command: list[str] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"group {self.name}: kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        if self.slices and self.kind != "producer":
-            raise ValueError(f"group {self.name}: only producers can take turns in slices")
+        if self.slices and self.kind not in ("producer", "consumer"):
+            raise ValueError(f"group {self.name}: only producers and consumers can take turns in slices")
 
 
 @dataclass(frozen=True)
