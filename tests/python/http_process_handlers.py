@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import exec_helpers
+
 from headrace.http import Accepted, HTTPError, Request, Response
 
 
@@ -63,6 +65,33 @@ def http_error(request: Request) -> None:
 
 def die(request: Request) -> None:
     os._exit(3)
+
+
+def exit_0(request: Request) -> None:
+    os._exit(0)
+
+
+def segfault(request: Request) -> None:
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def write_to_channel(request: Request) -> None:
+    exec_helpers.write_to_channel()
+
+
+def print_and_answer(request: Request) -> str:
+    print("printed", flush=True)
+    return "answered"
+
+
+def grow(request: Request) -> str:
+    """Keeps 200 MiB."""
+    leaked.append(bytearray(os.urandom(1 << 20) * 200))
+    return str(os.getpid())
+
+
+leaked: list[bytearray] = []
 
 
 def pid(request: Request) -> str:

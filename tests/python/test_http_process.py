@@ -7,8 +7,10 @@ import pickle
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import exec_helpers
 import http_process_handlers as handlers
 import pytest
 from http_helpers import Asking, ask, until
@@ -109,6 +111,58 @@ def test_workers_that_do_not_get_ready_are_reported() -> None:
     assert answer.status == 502
     assert b"worker" in answer.body
     app.close()
+
+
+def test_workers_that_crash_at_their_start_are_given_up_and_come_back(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb"
+    bomb.touch()
+    settings = {
+        "initializer": exec_helpers.die_once,
+        "initargs": (str(bomb),),
+        "breaker_failures": 2,
+        "breaker_reset_s": 0.2,
+    }
+    app = App(process_workers=1, process_settings=settings)
+    app.get("/pid", executor="process")(handlers.pid)
+    app.get("/thread", executor="thread")(handlers.pid)
+    with app.running() as url:
+        lost = ask(url, "/pid")
+        assert lost.status == 502
+        assert b"worker" in lost.body
+        assert ask(url, "/thread").status == 200
+        bomb.unlink()
+        until(lambda: ask(url, "/pid").status == 200)
+    app.close()
+
+
+def test_a_worker_that_leaks_is_replaced_and_no_request_notices() -> None:
+    app = App(process_workers=1, process_settings={"max_memory": 150 * 2**20})
+    app.get("/grow", executor="process")(handlers.grow)
+    app.get("/pid", executor="process")(handlers.pid)
+    with app.running() as url:
+        leaking = ask(url, "/grow").body
+        until(lambda: ask(url, "/pid").body != leaking)
+    assert app.stats()["GET /pid"].lost == 0
+    assert app.stats()["GET /grow"].replied == 1
+    app.close()
+
+
+@pytest.mark.parametrize("ending", ["exit_0", "segfault", "write_to_channel"])
+def test_a_worker_that_misbehaves_in_a_handler_costs_that_request_only(app: App, ending: str) -> None:
+    app.get("/bad", executor="process")(getattr(handlers, ending))
+    app.get("/pid", executor="process")(handlers.pid)
+    with app.running() as url:
+        asked = [Asking(url, "/pid") for _ in range(10)]
+        assert ask(url, "/bad").status == 502
+        assert {each.answer().status for each in asked} == {200}
+    assert app.stats()["GET /bad"].lost == 1
+
+
+def test_what_a_handler_prints_stays_out_of_its_answer(app: App, capfd: pytest.CaptureFixture[str]) -> None:
+    app.get("/print", executor="process")(handlers.print_and_answer)
+    with app.running() as url:
+        assert ask(url, "/print").body == b"answered"
+    assert capfd.readouterr().out == "printed\n"
 
 
 def test_a_handler_that_cannot_be_sent_is_refused_at_the_start(app: App) -> None:
