@@ -1,10 +1,14 @@
 """Executors side by side: ours against the standard library's, loky's and pebble's.
 
-    python experiments/http_executors/executors_bench.py [--rounds 5] [--json FILE] [--only process|thread]
+    python experiments/http_executors/executors_bench.py [--rounds 5] [--json FILE] [--only process|thread|cpu]
 
 Every rival gets the same calls in the same process, in turns, so that what else the machine does hits all of them; each
 figure is the median over the rounds. `p50` is one call after another, from submit to result; `rate` keeps 64 calls in
 flight and waits for the oldest. About a minute; exit status 1 when a bar of the table is missed.
+
+What computes is held against two bare processes that run the same function in a loop at the same time: two tasks beside
+each other may each take longer than one alone (virtual cores that share a real one), and no executor can change that.
+How long one takes alone is told too.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import concurrent.futures
 import functools
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections import deque
@@ -170,9 +175,79 @@ def show(title: str, table: dict[str, Any], bars: list[tuple[str, float, float, 
     names = list(next(iter(table.values())))
     print(f"\n{title:40}" + "".join(f"{name:>21}" for name in names))
     for figure, by in table.items():
-        print(f"{figure:40}" + "".join(f"{by[name]:21,.1f}" for name in names))
+        print(f"{figure:40}" + "".join(f"{by[name]:21,.2f}" if name in by else " " * 21 for name in names))
     for what, value, bar, reached in bars:
         print(f"  {'reached' if reached else 'MISSED '}  {what}: {value:.2f} (bar {bar:g})")
+
+
+def compute() -> int:
+    """Some 10 ms of Python that holds the GIL."""
+    total = 0
+    for n in range(200_000):
+        total += n & 7
+    return total
+
+
+BARE = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from executors_bench import compute
+compute()
+print("ready", flush=True)
+sys.stdin.readline()
+done, begin = 0, time.perf_counter()
+while time.perf_counter() - begin < float(sys.argv[2]):
+    compute()
+    done += 1
+print(done / (time.perf_counter() - begin))
+"""
+
+
+def bare(processes: int, seconds: float) -> float:
+    """Calls per second of so many processes that do nothing else."""
+    command = [sys.executable, "-c", BARE, str(Path(__file__).parent), str(seconds)]
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(processes)
+        ]
+        for each in running:  # all have started before the first begins
+            assert each.stdout is not None
+            each.stdout.readline()
+        rates = [each.communicate("go\n")[0] for each in running]
+    return sum(map(float, rates))
+
+
+def measure_cpu(rounds: int) -> dict[str, Any]:
+    """Calls of compute() per second of bare processes, our executor and the standard library's."""
+    seen: dict[str, list[float]] = {"bare processes": [], "headrace": [], "ProcessPoolExecutor": []}
+    alone, shares = [], []
+    with (
+        submitting(ProcessExecutor(WORKERS)) as ours,
+        submitting(concurrent.futures.ProcessPoolExecutor(WORKERS)) as theirs,
+    ):
+        for submit in (ours, theirs):
+            rate(submit, 0.2, compute)
+        for _ in range(rounds):
+            alone.append(bare(1, 0.5))
+            before = bare(WORKERS, 1.0)
+            seen["headrace"].append(rate(ours, 1.0, compute))
+            after = bare(WORKERS, 1.0)  # before and after ours, so that a drifting machine favours nobody
+            seen["ProcessPoolExecutor"].append(rate(theirs, 1.0, compute))
+            seen["bare processes"].append((before + after) / 2)
+            shares.append(seen["headrace"][-1] / seen["bare processes"][-1])
+    table = {name: statistics.median(rates) for name, rates in seen.items()}
+    return {
+        "pure Python, calls/s": table,
+        "one process alone, calls/s": {"bare processes": statistics.median(alone)},
+        "share": {"headrace": statistics.median(shares)},
+    }
+
+
+def cpu_bars(table: dict[str, Any]) -> list[tuple[str, float, float, bool]]:
+    """The same for what computes."""
+    share = table["share"]["headrace"]
+    return [(f"pure Python rate, share of {WORKERS} bare processes', at least", share, 0.95, share >= 0.95)]
 
 
 def main() -> int:
@@ -181,17 +256,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=["process", "thread"])
+    parser.add_argument("--only", choices=["process", "thread", "cpu"])
     options = parser.parse_args()
     results: dict[str, Any] = {}
     reached = True
-    for kind, rivals, figures, judge in (
-        ("process", process_rivals, process_figures, process_bars),
-        ("thread", thread_rivals, thread_figures, thread_bars),
+    for kind, measured, judge in (
+        ("process", lambda n: measure(process_rivals(), process_figures(), n), process_bars),
+        ("thread", lambda n: measure(thread_rivals(), thread_figures(), n), thread_bars),
+        ("cpu", measure_cpu, cpu_bars),
     ):
         if options.only not in (None, kind):
             continue
-        table = measure(rivals(), figures(), options.rounds)
+        table = measured(options.rounds)
         bars = judge(table)
         show(f"{kind} executors, {WORKERS} workers", table, bars)
         results[kind] = {"figures": table, "bars": bars}

@@ -52,6 +52,12 @@ struct inproc_notices : testing::Test {
         c.prefetch = 50;
         EXPECT_FALSE(consumer::make(c, runtime, receiver));
     }
+    // The I/O threads are joined here, not by the one of them that drops the last reference.
+    ~inproc_notices() override {
+        receiver.reset();
+        sender.reset();
+        runtime->stop();
+    }
     std::shared_ptr<net::runtime> runtime = std::make_shared<net::runtime>(net::runtime_options{2});
     std::string topic;
     std::unique_ptr<producer> sender;
