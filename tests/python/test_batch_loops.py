@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -202,6 +203,33 @@ def test_a_loop_that_closes_with_items_pending_in_a_worker(make_loop: Callable[[
     assert b.submit(4).result(30) == 8  # it goes on for others
     eventually(lambda: b.stats().depth == 0, "an empty queue")
     b.shutdown()
+
+
+class Lonely(asyncio.Future[list[int]]):
+    """Can be found by a weak reference."""
+
+
+def test_a_batch_that_only_its_own_future_knows_is_no_garbage(make_loop: Callable[[], Loop]) -> None:
+    waiting: list[weakref.ref[Lonely]] = []
+
+    async def function(items: list[int]) -> list[int]:
+        future = Lonely()
+        waiting.append(weakref.ref(future))
+        return await future
+
+    async def main() -> None:
+        async with Batcher(function) as b:
+            item = asyncio.ensure_future(b(1))
+            while not waiting:
+                await asyncio.sleep(0)
+            gc.collect()
+            future = waiting.pop()()
+            assert future is not None
+            future.set_result([2])
+            del future
+            assert await item == 2
+
+    run(make_loop, main())
 
 
 def test_a_loop_that_closes_under_an_async_function() -> None:

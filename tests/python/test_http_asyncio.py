@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import socket
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -40,6 +42,38 @@ def test_coroutines_of_many_clients_wait_at_once(app: App) -> None:
         assert [each.answer().json() for each in asked] == [{"n": n} for n in range(20)]
     stats = app.stats()["GET /meet/{n}"]
     assert (stats.replied, stats.finished, stats.failed) == (20, 20, 0)
+
+
+class Lonely(asyncio.Future[str]):
+    """Can be found by a weak reference."""
+
+
+def test_a_coroutine_that_only_its_own_future_knows_is_no_garbage(app: App) -> None:
+    waiting: list[tuple[asyncio.AbstractEventLoop, weakref.ref[Lonely]]] = []
+
+    @app.get("/wait")
+    async def wait(request: Request) -> str:
+        loop = asyncio.get_running_loop()
+        future = Lonely(loop=loop)
+        waiting.append((loop, weakref.ref(future)))
+        return await future
+
+    @app.get("/other")
+    async def other(request: Request) -> str:
+        return "other"
+
+    with app.running() as url:
+        for n in range(3):  # the later ones in tasks that are used again
+            asked = Asking(url, "/wait")
+            until(lambda: len(waiting) == 1)
+            assert ask(url, "/other").status == 200  # its first step is over
+            gc.collect()
+            loop, reference = waiting.pop()
+            future = reference()
+            assert future is not None
+            loop.call_soon_threadsafe(future.set_result, f"answer {n}")
+            del future
+            assert asked.answer().body == f"answer {n}".encode()
 
 
 def test_what_coroutines_return(app: App) -> None:

@@ -20,7 +20,9 @@ PyTypeObject* callback_type = nullptr;
 PyObject* call(PyObject* self, PyObject* args, PyObject*) {
     auto* callback = reinterpret_cast<lane_callback*>(self);
     if (callback->handle) {
-        callback->lane->finish(std::move(callback->handle), PyTuple_GET_ITEM(args, 0));
+        PyObject* const task = PyTuple_GET_ITEM(args, 0);
+        if (PyObject* loop = bridge::running_loop()) bridge::let_go_of_task(loop, task);
+        callback->lane->finish(std::move(callback->handle), task);
     } else {
         callback->lane->start_far();
     }
@@ -207,7 +209,11 @@ void loop_lane::begin(batch::batch_handle&& handle) {
     }
     PyObject* callback = make_callback(shared_from_this(), std::move(handle));
     PyObject* done = callback == nullptr ? nullptr : PyObject_CallMethod(task, "add_done_callback", "O", callback);
-    if (done == nullptr) PyErr_Clear();
+    if (done == nullptr) {
+        PyErr_Clear();
+    } else {
+        bridge::hold_task(loop, task);
+    }
     Py_XDECREF(done);
     Py_XDECREF(callback);
     Py_DECREF(task);

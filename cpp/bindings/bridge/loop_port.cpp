@@ -66,6 +66,7 @@ loop_port* make_port(PyObject* loop) {
     auto* port = PyObject_GC_New(loop_port, port_type);
     if (port == nullptr) return nullptr;
     port->loop = Py_NewRef(loop);
+    port->tasks = nullptr;
     port->queue = queue;
     port->backlog = nullptr;
     port->ends = nullptr;
@@ -165,6 +166,7 @@ void dealloc(PyObject* self) {
     PyErr_Fetch(&kind, &value, &trace);
     if (port->process == this_process()) end(port);
     PyErr_Restore(kind, value, trace);
+    Py_CLEAR(port->tasks);
     Py_CLEAR(port->loop);
     type->tp_free(self);
     Py_DECREF(type);
@@ -173,7 +175,20 @@ void dealloc(PyObject* self) {
 int traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(reinterpret_cast<loop_port*>(self)->loop);
+    Py_VISIT(reinterpret_cast<loop_port*>(self)->tasks);
     return 0;
+}
+
+loop_port* find_port(PyObject* loop) {
+    if (here.draining != nullptr && here.draining->loop == loop) return here.draining;
+    const std::lock_guard hold(all->mutex);
+    if (here.loop == loop && here.version == all->version) return here.port;
+    const auto found = all->ports.find(loop);
+    if (found == all->ports.end()) return nullptr;
+    here.loop = loop;
+    here.port = found->second;
+    here.version = all->version;
+    return found->second;
 }
 
 PyObject* repr(PyObject* self) {
@@ -206,19 +221,19 @@ PyObject* loop_being_drained() noexcept {
 }
 
 loop_port* port_of(PyObject* loop) {
-    if (here.draining != nullptr && here.draining->loop == loop) return here.draining;
-    {
-        const std::lock_guard hold(all->mutex);
-        if (here.loop == loop && here.version == all->version) return here.port;
-        const auto found = all->ports.find(loop);
-        if (found != all->ports.end()) {
-            here.loop = loop;
-            here.port = found->second;
-            here.version = all->version;
-            return found->second;
-        }
-    }
-    return make_port(loop);
+    auto* const port = find_port(loop);
+    return port != nullptr ? port : make_port(loop);
+}
+
+void hold_task(PyObject* loop, PyObject* task) noexcept {
+    auto* const port = port_of(loop);
+    if (port != nullptr && port->tasks == nullptr) port->tasks = PySet_New(nullptr);
+    if (port == nullptr || port->tasks == nullptr || PySet_Add(port->tasks, task) < 0) PyErr_Clear();
+}
+
+void let_go_of_task(PyObject* loop, PyObject* task) noexcept {
+    const auto* const port = find_port(loop);
+    if (port != nullptr && port->tasks != nullptr && PySet_Discard(port->tasks, task) < 0) PyErr_Clear();
 }
 
 bool at_tick_end(tick_end& work) {

@@ -17,6 +17,7 @@ namespace headrace::bridge {
 
 struct loop_port {
     PyObject_HEAD PyObject* loop;  // strong; the cycle through the loop's own handle is the garbage collector's
+    PyObject* tasks;               // a set: see hold_task()
     completion_queue* queue;
     pending_result* backlog;  // taken and not delivered yet, oldest first
     tick_end* ends;
@@ -27,6 +28,11 @@ struct loop_port {
 
 /// The port of the running loop, made at first use. Null with an error set.
 loop_port* port_of(PyObject* loop);
+
+/// An event loop holds its tasks weakly: one that waits for something only it and its waiter know is garbage. Between these
+/// two calls the loop's port holds the task, so that it lives as long as its loop. Errors are ignored.
+void hold_task(PyObject* loop, PyObject* task) noexcept;
+void let_go_of_task(PyObject* loop, PyObject* task) noexcept;
 
 /// The loop whose drain runs in this thread right now, hence the running one: borrowed, or null.
 PyObject* loop_being_drained() noexcept;

@@ -71,10 +71,19 @@ bool reusable(loop_worker* w) {
 #endif
 }
 
+// The Task ends with this step.
+void leave(loop_worker* w) noexcept {
+    auto* const task = std::exchange(w->task, nullptr);
+    if (task == nullptr) return;
+    const set_aside error;
+    bridge::let_go_of_task(w->loop, task);
+}
+
 // After a job: waits for the next, or ends.
 PySendResult next_or_end(loop_worker* w, PyObject** out) {
     const auto inbox = std::exchange(w->inbox, nullptr);
     if (inbox == nullptr || inbox->closed() || inbox->side().idle.size() >= loop_side::max_idle || !reusable(w)) {
+        leave(w);
         *out = Py_NewRef(Py_None);
         return PYGEN_RETURN;
     }
@@ -101,7 +110,10 @@ PySendResult after(loop_worker* w, PySendResult how, PyObject** out) {
     const bool goes_on = PyErr_ExceptionMatches(PyExc_Exception) == 0 ||
                          (names != nullptr && PyErr_ExceptionMatches(names->cancelled_error) != 0);
     finish(w, nullptr);
-    if (goes_on) return PYGEN_ERROR;
+    if (goes_on) {
+        leave(w);
+        return PYGEN_ERROR;
+    }
     PyErr_Clear();
     return next_or_end(w, out);
 }
@@ -130,6 +142,7 @@ PySendResult step(PyObject* self, PyObject* value, PyObject** out) {
     auto* const w = of(self);
     *out = nullptr;
     if (w->job == nullptr) {
+        leave(w);
         *out = Py_NewRef(Py_None);
         return PYGEN_RETURN;
     }
@@ -316,8 +329,11 @@ int loop_worker::make_for(loop_job& job, loop_side& side, std::shared_ptr<loop_i
     w->take(job, std::move(inbox));
     PyObject* task = w->context == nullptr ? nullptr : PyObject_CallMethod(side.loop, "create_task", "O", object(w));
     if (task != nullptr) {
-        w->task = task;
-        Py_DECREF(task);  // the loop holds it until its first step
+        if (w->job != nullptr) {  // it may have run, and ended, already
+            w->task = task;
+            bridge::hold_task(side.loop, task);
+        }
+        Py_DECREF(task);
     } else if (w->job != nullptr) {
         w->job = nullptr;
         job.worker = nullptr;

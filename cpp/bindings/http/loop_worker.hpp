@@ -4,7 +4,7 @@
 // has the next job calls that. It waits only when nobody else holds the Task: a cancel that is meant for a job that has
 // ended must never reach another one.
 // Threads:  with the GIL, on the loop's thread.
-// Lifetime: the Task holds it; an idle one also the loop_side.
+// Lifetime: the Task holds it, the loop's port the Task; an idle one also the loop_side.
 // Errors:   what a job's coroutine raises goes to the job; a cancel also ends the Task, as do KeyboardInterrupt and SystemExit.
 #pragma once
 
@@ -18,7 +18,7 @@ struct loop_worker {
     PyObject* wake_up;              // of the Task, while idle
     PyObject* wake_context;
     PyObject* loop;
-    PyObject* task;  // borrowed; null until known
+    PyObject* task;  // the loop's port holds it; null before and after
     loop_job* job;   // counted
     loop_side* idle_in;
     std::shared_ptr<loop_inbox> inbox;  // while there is a job
