@@ -18,7 +18,7 @@ namespace headrace::bindings {
 
 class function_table {
 public:
-    explicit function_table(slab_source& slabs) : slabs_(slabs) {}
+    function_table() = default;
     function_table(const function_table&) = delete;
     function_table& operator=(const function_table&) = delete;
     ~function_table() { Py_XDECREF(by_identity_); }
@@ -36,7 +36,6 @@ private:
     entry of_bytes(std::string bytes);
 
     static constexpr std::size_t most = 1000;  // then all are forgotten; numbers are not used again
-    slab_source& slabs_;
     PyObject* by_identity_ = nullptr;  // function to number
     std::unordered_map<std::uint64_t, entry> by_number_;
     std::unordered_map<std::string, std::uint64_t> by_bytes_;

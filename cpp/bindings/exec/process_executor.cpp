@@ -23,7 +23,7 @@ struct executor_core {
     explicit executor_core(exec::process_options options) : pool(std::move(options)) {}
     exec::process_pool pool;
     slab_source slabs;
-    function_table functions{slabs};  // with the GIL
+    function_table functions;  // with the GIL
     ns deadline = ns::max();          // of calls that bring none
     bool waits_for_room = true;
 };
