@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -32,6 +33,19 @@ public:
 
     void send(std::string_view bytes) {
         EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), std::ssize(bytes));
+    }
+    /// `piece` again and again, until nothing was taken for a second, or `most` bytes were: how many.
+    std::size_t send_until_stalled(std::string_view piece, std::size_t most) {
+        const timeval a_second{1, 0}, none{0, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &a_second, sizeof a_second);
+        std::size_t sent = 0;
+        while (sent < most) {
+            const auto n = ::send(fd_, piece.data(), std::min(piece.size(), most - sent), MSG_NOSIGNAL);
+            if (n <= 0) break;
+            sent += static_cast<std::size_t>(n);
+        }
+        ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+        return sent;
     }
     void get(std::string_view path) { send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"); }
     /// Until `mark` was received, or the end of the stream; everything so far.
