@@ -45,7 +45,7 @@ void connection::on_read(const std::error_code& ec, std::size_t n) {
     home_->counters.bytes_in.add(n);
     progress_ += n;
     if (lingering_) {
-        if (progress_ > max_lingered) return close();
+        if (progress_ > max_lingered && !skipping_) return close();
         begin_ = end_ = 0;
         return arm_read();
     }
@@ -140,7 +140,7 @@ bool connection::may_process() const noexcept {
 void connection::process() {
     home_->new_turn();
     if (websocket_) return read_websocket();
-    if (content_) read_content();
+    if (content_ && !content_paused_) read_content();
     while (may_process() && one_step()) {
         if (websocket_) break;
     }

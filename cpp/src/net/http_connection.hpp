@@ -89,7 +89,7 @@ private:
     void append_continue();
     bool begin_streaming();
     void read_content();
-    bool content_step(inflow& content);
+    request_parser::event parse_content(std::string* into);
     void read_on();
     void finish_content();
     void end_content(body_failure why);
@@ -164,6 +164,7 @@ private:
     bool end_of_stream_ = false;
     bool closing_ = false;       // no more requests; end when everything is written
     bool unread_input_ = false;  // the client may still be sending what nobody will read
+    bool skipping_ = false;      // and that is content of a request, as much as comes while we linger
     bool lingering_ = false;
     bool closed_ = false;
 };

@@ -52,49 +52,39 @@ bool connection::begin_streaming() {
     if (!streams(home_->head, to)) return false;
     content_ = std::make_shared<inflow>(home_->options().max_body_buffered, !continue_owed_);
     content_paused_ = false;
-    content_->put(body_);
-    body_ = {};
+    content_->put(std::exchange(body_, {}));
     call_handler(to->call);
     return true;
 }
 
+// What one read of the socket brought becomes one piece.
 void connection::read_content() {
+    const auto content = content_;  // its end may end it
+    content_paused_ = !content->room_for(unread().size());
     if (content_paused_) return;
-    const auto content = content_;  // an error, or what its notice does, may end it
-    while (content_ && !closed_) {
-        if (!content->room_for(unread().size())) {
-            content_paused_ = true;
-            break;
-        }
-        if (!content_step(*content)) break;
+    std::string arrived;
+    const auto what = parse_content(&arrived);
+    if (!arrived.empty()) continue_owed_ = false;
+    content->put(std::move(arrived));
+    using event = request_parser::event;
+    if (what == event::failed) return refuse(parser_.error());
+    if (what == event::complete) return end_content(body_failure::none);
+    if (end_of_stream_) {  // the rest will never come; what is answered can still be sent
+        unread_input_ = true;
+        end_content(body_failure::left);
+        if (exchange_->cancel()) home_->counters.cancelled.add();
     }
     content->tell();
 }
 
-// One event of the parser; false when it needs more bytes.
-bool connection::content_step(inflow& content) {
-    using event = request_parser::event;
-    const auto s = parser_.next(unread(), home_->fields, home_->head);
-    begin_ += static_cast<std::uint32_t>(s.consumed);
-    switch (s.what) {
-        case event::body:
-            continue_owed_ = false;
-            content.put(s.piece);
-            return true;
-        case event::complete:
-            content.finish(body_failure::none);
-            content_.reset();
-            return false;
-        case event::failed: refuse(parser_.error()); return false;
-        default: break;
+// All that has arrived of it: need_more, complete or failed.
+request_parser::event connection::parse_content(std::string* into) {
+    for (;;) {
+        const auto s = parser_.next(unread(), home_->fields, home_->head);
+        begin_ += static_cast<std::uint32_t>(s.consumed);
+        if (s.what != request_parser::event::body) return s.what;
+        if (into != nullptr) into->append(s.piece);
     }
-    if (end_of_stream_) {  // the rest will never come; what is answered can still be sent
-        content.finish(body_failure::left);
-        content_.reset();
-        unread_input_ = true;
-        if (exchange_->cancel()) home_->counters.cancelled.add();
-    }
-    return false;
 }
 
 // The reader has made room, or asks for the first time.
@@ -109,14 +99,7 @@ void connection::read_on() {
 // with the answer, so that the rest is never read as a request.
 void connection::finish_content() {
     if (!content_) return;
-    using event = request_parser::event;
-    auto what = event::body;
-    while (what == event::body) {
-        const auto s = parser_.next(unread(), home_->fields, home_->head);
-        begin_ += static_cast<std::uint32_t>(s.consumed);
-        what = s.what;
-    }
-    if (what != event::complete) unread_input_ = true;
+    if (parse_content(nullptr) != request_parser::event::complete) unread_input_ = skipping_ = true;
     end_content(body_failure::over);
 }
 

@@ -8,17 +8,23 @@ namespace headrace::net::http {
 
 bool inflow::room_for(std::size_t n) {
     const lock_guard hold(mutex_);
-    paused_ = !waiting_.empty() && waiting_.size() + n > most_;
+    paused_ = !waiting_.empty() && bytes_ + n > most_;
     return !paused_;
 }
 
-void inflow::put(std::string_view bytes) {
+void inflow::put(std::string bytes) {
+    if (bytes.empty()) return;
     const lock_guard hold(mutex_);
-    waiting_.append(bytes);
+    bytes_ += bytes.size();
+    if (!waiting_.empty() && waiting_.back().size() + bytes.size() <= merge_up_to) {
+        waiting_.back().append(bytes);
+    } else {
+        waiting_.push_back(std::move(bytes));
+    }
 }
 
 void inflow::finish(body_failure why) {
-    std::string unread;
+    std::deque<std::string> unread;
     const lock_guard hold(mutex_);
     if (std::exchange(ended_, true)) return;
     why_ = why;
@@ -38,12 +44,20 @@ body_reader::result inflow::read(std::string& piece, bool& go_on) {
     using result = body_reader::result;
     piece.clear();
     const lock_guard hold(mutex_);
-    const bool first = !std::exchange(asked_, true);
-    go_on = std::exchange(paused_, false) || first;
-    piece.swap(waiting_);
-    if (!ended_) return piece.empty() ? result::wait : result::piece;
-    if (why_ == body_failure::none) return result::end;
-    return piece.empty() ? result::failed : result::piece;
+    go_on = !std::exchange(asked_, true);
+    if (!waiting_.empty()) {
+        piece = std::move(waiting_.front());
+        waiting_.pop_front();
+        bytes_ -= piece.size();
+    }
+    if (paused_ && bytes_ <= most_ / 2) {
+        paused_ = false;
+        go_on = true;
+    }
+    const bool last = ended_ && waiting_.empty();
+    if (last && why_ == body_failure::none) return result::end;
+    if (!piece.empty()) return result::piece;
+    return last ? result::failed : result::wait;
 }
 
 void inflow::on_readable(std::function<void()> ready, bool& go_on) {

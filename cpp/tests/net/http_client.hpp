@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ public:
         sockaddr generic{};
         std::memcpy(&generic, &where, sizeof where);
         EXPECT_EQ(::connect(fd_, &generic, sizeof where), 0);
+        const int yes = 1;  // what tests send apart shall leave apart, and at once
+        ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         const timeval limit{20, 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     }

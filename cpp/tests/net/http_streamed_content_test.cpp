@@ -436,11 +436,11 @@ TEST_F(http_streamed_content, no_time_runs_against_a_client_whose_content_is_not
     options.max_body_buffered = 4;
     start(options);
     http_client held(server_->port()), waits(server_->port());
-    const auto head = of_length(8, "abcd");
-    held.send(head);
+    const std::string content(20'000, 'x');  // more than one read's
+    const auto request = of_length(content.size(), content);
+    held.send(request);
     asked a = take();
-    held.send("efgh");
-    wait_for_bytes(head.size() + 4);
+    wait_for_bytes(request.size());
     waits.send(post("/read", "Content-Length: 3\r\nExpect: 100-continue"));
     asked b = take();
     for (int i = 0; i < 3; ++i) {
@@ -449,7 +449,7 @@ TEST_F(http_streamed_content, no_time_runs_against_a_client_whose_content_is_not
         EXPECT_EQ(slow.read_all().find("HTTP/1.1 408 "), 0U);
         EXPECT_EQ(take().all(), "");
     }
-    EXPECT_EQ(a.all(), "abcdefgh");
+    EXPECT_EQ(a.all(), content);
     EXPECT_EQ(a.how, read_result::end);
     EXPECT_FALSE(b.answer.cancelled());
     EXPECT_TRUE(a.answer.send(response::text(200, "read")));
@@ -490,7 +490,7 @@ TEST_F(http_streamed_content, a_client_that_asks_first_is_told_when_its_content_
 
 TEST_F(http_streamed_content, a_stop_lets_content_come_to_its_end_within_the_grace) {
     start();
-    http_client one(server_->port()), cut(server_->port());
+    http_client one(server_->port());
     one.send(of_length(6, "abc"));
     asked a = take();
     server_->begin_stop(patience);

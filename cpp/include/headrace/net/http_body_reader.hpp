@@ -40,7 +40,7 @@ public:
     body_reader& operator=(body_reader&&) noexcept;
     ~body_reader();
 
-    /// Everything that has arrived, into `piece`; empty unless the result is piece or end.
+    /// What has arrived, about one read of the socket, into `piece`; empty unless the result is piece or end.
     result read(std::string& piece);
     /// Calls `ready` once, when read() has something to say. One at a time: the last one counts.
     void on_readable(std::function<void()> ready);
