@@ -310,11 +310,11 @@ void connection::close(bool dropped) {
     closed_ = true;
     if (dropped) home_->counters.dropped.add();
     io_->close();
-    if (content_) end_content(body_failure::left);
     if (exchange_) {
         if (exchange_->cancel()) home_->counters.cancelled.add();
         std::exchange(exchange_, nullptr)->leave();
     }
+    if (content_) end_content(body_failure::left);
     const auto keep = std::move(self_);
     home_->removed(*this, websocket_ != nullptr);
     websocket_.reset();

@@ -71,8 +71,8 @@ void connection::read_content() {
     if (what == event::complete) return end_content(body_failure::none);
     if (end_of_stream_) {  // the rest will never come; what is answered can still be sent
         unread_input_ = true;
-        end_content(body_failure::left);
         if (exchange_->cancel()) home_->counters.cancelled.add();
+        end_content(body_failure::left);
     }
     content->tell();
 }
@@ -109,17 +109,17 @@ void connection::end_content(body_failure why) {
     content->tell();
 }
 
-// The content cannot be read any further. False when the client cannot be told: an answer has begun.
+// The content cannot be read any further. False when the client cannot be told: an answer has begun. Who reads the
+// failure finds the exchange cancelled.
 bool connection::fail_content(body_failure why) {
+    if (exchange_->cancel() && streaming_) home_->counters.cancelled.add();
     end_content(why);
     if (streaming_) {
         flush();
         close(true);
         return false;
     }
-    const auto unanswered = std::exchange(exchange_, nullptr);
-    unanswered->cancel();
-    unanswered->leave();
+    std::exchange(exchange_, nullptr)->leave();
     return true;
 }
 
