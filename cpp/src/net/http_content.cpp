@@ -65,10 +65,14 @@ void connection::read_content() {
     std::string arrived;
     const auto what = parse_content(&arrived);
     if (!arrived.empty()) continue_owed_ = false;
-    content->put(std::move(arrived));
     using event = request_parser::event;
+    if (what == event::complete) {
+        content_.reset();
+        content->put_last(std::move(arrived));
+        return content->tell();
+    }
+    content->put(std::move(arrived));
     if (what == event::failed) return refuse(parser_.error());
-    if (what == event::complete) return end_content(body_failure::none);
     if (end_of_stream_) {  // the rest will never come; what is answered can still be sent
         unread_input_ = true;
         if (exchange_->cancel()) home_->counters.cancelled.add();
@@ -105,7 +109,7 @@ void connection::finish_content() {
 
 void connection::end_content(body_failure why) {
     const auto content = std::exchange(content_, nullptr);
-    content->finish(why);
+    content->fail(why);
     content->tell();
 }
 

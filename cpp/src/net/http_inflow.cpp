@@ -13,8 +13,18 @@ bool inflow::room_for(std::size_t n) {
 }
 
 void inflow::put(std::string bytes) {
-    if (bytes.empty()) return;
     const lock_guard hold(mutex_);
+    add(std::move(bytes));
+}
+
+void inflow::put_last(std::string bytes) {
+    const lock_guard hold(mutex_);
+    add(std::move(bytes));
+    ended_ = true;
+}
+
+void inflow::add(std::string bytes) {
+    if (bytes.empty()) return;
     bytes_ += bytes.size();
     if (!waiting_.empty() && waiting_.back().size() + bytes.size() <= merge_up_to) {
         waiting_.back().append(bytes);
@@ -23,7 +33,7 @@ void inflow::put(std::string bytes) {
     }
 }
 
-void inflow::finish(body_failure why) {
+void inflow::fail(body_failure why) {
     std::deque<std::string> unread;
     const lock_guard hold(mutex_);
     if (std::exchange(ended_, true)) return;

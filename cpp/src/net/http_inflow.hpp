@@ -22,8 +22,10 @@ public:
     /// told (exchange::read_on) when there is room.
     bool room_for(std::size_t n) HEADRACE_EXCLUDES(mutex_);
     void put(std::string bytes) HEADRACE_EXCLUDES(mutex_);
-    /// No more will come; none: the content is complete. The first one counts.
-    void finish(body_failure why) HEADRACE_EXCLUDES(mutex_);
+    /// The same, and the content is complete: one step, so that no reader finds the one without the other.
+    void put_last(std::string bytes) HEADRACE_EXCLUDES(mutex_);
+    /// No more will come. The first end counts.
+    void fail(body_failure why) HEADRACE_EXCLUDES(mutex_);
     /// Calls the notice if there is something to read. Apart from put(), so that what comes together is read together.
     void tell() HEADRACE_EXCLUDES(mutex_);
 
@@ -33,6 +35,7 @@ public:
     body_failure why() const HEADRACE_EXCLUDES(mutex_);
 
 private:
+    void add(std::string bytes) HEADRACE_REQUIRES(mutex_);
     bool readable() const HEADRACE_REQUIRES(mutex_) { return ended_ || !waiting_.empty(); }
 
     static constexpr std::size_t merge_up_to = 4096;  // a drop at a time must not cost a string for each

@@ -4,7 +4,7 @@
 // slows the client down, until the reader has taken it. A client that waits for 100 (Continue) gets it at the first read.
 // Threads:  any, one at a time. Notices come on the I/O thread, or at once in the caller's.
 // Lifetime: may outlive its connection and its server.
-// Errors:   failed, then why(). What had arrived before is given first.
+// Errors:   failed, then why(). What had arrived before is given first, and the answer is cancelled() by then.
 #pragma once
 
 #include <cstdint>
