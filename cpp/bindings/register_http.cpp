@@ -64,6 +64,8 @@ const std::map<std::string, setter, std::less<>>& setters() {
         {"max_requests_per_connection", plain<&server_options::max_requests_per_connection>},
         {"max_pipelined", plain<&server_options::max_pipelined>},
         {"max_stream_buffered", plain<&server_options::max_stream_buffered>},
+        {"max_body_buffered", plain<&server_options::max_body_buffered>},
+        {"max_streamed_body", plain<&server_options::max_streamed_body>},
         {"min_rate", plain<&server_options::min_rate>},
         {"cancel_on_half_close", plain<&server_options::cancel_on_half_close>},
         {"server_name", plain<&server_options::server_name>},
@@ -181,7 +183,8 @@ void register_http(py::module_& parent) {
             "route_asgi",
             [](const server& self, const asgi::site_object& to) {
                 throw_if(self.native->route_rest(
-                    [site = to.native](const net::http::request& q, net::http::responder& r) { site->handle(q, r); }));
+                    [site = to.native](const net::http::request& q, net::http::responder& r) { site->handle(q, r); },
+                    net::http::body_mode::streamed));
             },
             py::arg("site"))
         .def(

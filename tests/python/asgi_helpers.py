@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import re
 import socket
-from collections.abc import Callable, Coroutine
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 Scope = dict[str, Any]
@@ -104,3 +109,42 @@ class Client:
 
     def close(self) -> None:
         self.sock.close()
+
+
+class Seen:
+    """What an application saw, brought to the test."""
+
+    def __init__(self) -> None:
+        self._things: queue.Queue[Any] = queue.Queue()
+
+    def put(self, thing: Any) -> None:
+        self._things.put(thing)
+
+    def get(self) -> Any:
+        return self._things.get(timeout=30)
+
+
+@contextlib.contextmanager
+def served(*arguments: str, target: str = "asgi_app:app") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its url, once it serves."""
+    process = serving(*arguments, target=target)
+    assert process.stderr is not None
+    try:
+        text = ""
+        while (found := re.search(r"serving \S+ on (\S+)", text)) is None:
+            line = process.stderr.readline()
+            assert line, f"it ended: {text}"
+            text += line
+        yield process, found[1]
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def serving(*arguments: str, target: str) -> subprocess.Popen[str]:
+    """``headrace serve http --asgi`` with an application of this folder."""
+    command = [sys.executable, "-m", "headrace", "serve", "http", "--asgi", target, "--port", "0", *arguments]
+    return subprocess.Popen(
+        command, cwd=Path(__file__).parent, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from asgi_helpers import App, Client, Scope, body, http_only, start
+from asgi_helpers import App, Client, Scope, Seen, body, http_only, start
 
 from headrace import asgi
 from headrace.errors import ClientDisconnected, InvalidArgument
@@ -30,19 +29,6 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
             return client
 
         yield one
-
-
-class Seen:
-    """What an application saw, brought to the test."""
-
-    def __init__(self) -> None:
-        self._things: queue.Queue[Any] = queue.Queue()
-
-    def put(self, thing: Any) -> None:
-        self._things.put(thing)
-
-    def get(self) -> Any:
-        return self._things.get(timeout=10)
 
 
 async def answer(send: Any, content: bytes = b"") -> None:
@@ -154,8 +140,8 @@ def messages_of(serve: Serve, content: bytes, *headers: str) -> list[dict[str, A
     return got
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, 100_000, 5_000_000])
-def test_content_arrives_as_one_message(serve: Serve, size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_content_that_comes_with_its_head_is_one_message(serve: Serve, size: int) -> None:
     content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     first, *rest = messages_of(serve, content)
     assert first == {"type": "http.request", "body": content, "more_body": False}

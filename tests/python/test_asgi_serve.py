@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asgi_helpers import Client
+from asgi_helpers import Client, served, serving
 
 from headrace import asgi
 from headrace.errors import InvalidArgument
@@ -24,32 +20,9 @@ from headrace.errors import InvalidArgument
 HERE = Path(__file__).parent
 
 
-@contextlib.contextmanager
-def served(*arguments: str, target: str = "asgi_app:app") -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its url, once it serves."""
-    process = start(*arguments, target=target)
-    assert process.stderr is not None
-    try:
-        text = ""
-        while (found := re.search(r"serving \S+ on (\S+)", text)) is None:
-            line = process.stderr.readline()
-            assert line, f"it ended: {text}"
-            text += line
-        yield process, found[1]
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
-
-def start(*arguments: str, target: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "headrace", "serve", "http", "--asgi", target, "--port", "0", *arguments]
-    return subprocess.Popen(command, cwd=HERE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-
-
 def run(*arguments: str, target: str = "asgi_app:app") -> tuple[int, str]:
     """Exit code and standard error of a command that ends by itself."""
-    process = start(*arguments, target=target)
+    process = serving(*arguments, target=target)
     _, text = process.communicate(timeout=30)
     return process.returncode, text
 

@@ -239,6 +239,11 @@ void bell::ring() noexcept {
     for (const auto& one : all) (*one)();
 }
 
+bool bell::rung() const noexcept {
+    const lock_guard hold(mutex_);
+    return rung_;
+}
+
 bool gives_up() {
     const auto* names = bridge::names();
     return PyErr_ExceptionMatches(PyExc_OSError) != 0 ||

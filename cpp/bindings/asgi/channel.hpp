@@ -63,9 +63,10 @@ class bell {
 public:
     void add(std::shared_ptr<finisher> one) HEADRACE_EXCLUDES(mutex_);
     void ring() noexcept HEADRACE_EXCLUDES(mutex_);
+    bool rung() const noexcept HEADRACE_EXCLUDES(mutex_);
 
 private:
-    mutex mutex_;
+    mutable mutex mutex_;
     bool rung_ HEADRACE_GUARDED_BY(mutex_) = false;
     std::vector<std::shared_ptr<finisher>> waiting_ HEADRACE_GUARDED_BY(mutex_);
 };

@@ -10,6 +10,7 @@ using net::http::response;
 
 http_cycle::http_cycle(site& s, const net::http::request& q, net::http::responder& r)
     : site_(s), request_(q), peer_(r.peer()), answer_(r.defer()) {
+    if (q.body_follows) content_.emplace(answer_.content());
     s.running.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -67,7 +68,10 @@ bool http_cycle::left() const noexcept {
 
 void http_cycle::completed() {
     state_ = state::complete;
+    if (content_) body_given_ = true;
+    content_.reset();
     if (end_) end_->ring();
+    if (piece_) piece_->ring();
 }
 
 outcome http_cycle::gone() {
@@ -76,21 +80,31 @@ outcome http_cycle::gone() {
     return outcome::error;
 }
 
+namespace {
+
+outcome request_message(std::string_view body, bool more, PyObject*& out) {
+    const auto& w = words();
+    PyObject* const bytes = body.empty() ? Py_NewRef(w.empty_bytes)
+                                         : PyBytes_FromStringAndSize(body.data(), static_cast<Py_ssize_t>(body.size()));
+    out = bytes == nullptr ? nullptr : PyDict_New();
+    const bool good = out != nullptr && PyDict_SetItem(out, w.type, w.request) == 0 &&
+                      PyDict_SetItem(out, w.body, bytes) == 0 &&
+                      PyDict_SetItem(out, w.more_body, more ? Py_True : Py_False) == 0;
+    Py_XDECREF(bytes);
+    if (good) return outcome::done;
+    Py_CLEAR(out);
+    return outcome::error;
+}
+
+}  // namespace
+
 outcome http_cycle::receive(PyObject*& out) {
     const auto& w = words();
-    if (!std::exchange(body_given_, true)) {
-        const auto body = request_.body();
-        PyObject* const bytes = body.empty()
-                                    ? Py_NewRef(w.empty_bytes)
-                                    : PyBytes_FromStringAndSize(body.data(), static_cast<Py_ssize_t>(body.size()));
-        out = bytes == nullptr ? nullptr : PyDict_New();
-        const bool good = out != nullptr && PyDict_SetItem(out, w.type, w.request) == 0 &&
-                          PyDict_SetItem(out, w.body, bytes) == 0 && PyDict_SetItem(out, w.more_body, Py_False) == 0;
-        Py_XDECREF(bytes);
-        if (good) return outcome::done;
-        Py_CLEAR(out);
-        return outcome::error;
+    if (content_) {
+        const auto how = receive_piece(out);
+        if (content_ || how != outcome::done || out != nullptr) return how;
     }
+    if (!std::exchange(body_given_, true)) return request_message(request_.body(), false, out);
     if (state_ == state::complete || left()) {
         out = PyDict_New();
         if (out != nullptr && PyDict_SetItem(out, w.type, w.disconnect) == 0) return outcome::done;
@@ -98,6 +112,29 @@ outcome http_cycle::receive(PyObject*& out) {
         return outcome::error;
     }
     return wait_for_end(out) ? outcome::wait : outcome::error;
+}
+
+// Done without a message: there will be none, for the client has left, or what it sends cannot be read.
+outcome http_cycle::receive_piece(PyObject*& out) {
+    using result = net::http::body_reader::result;
+    std::string bytes;
+    const auto got = content_->read(bytes);
+    if (got == result::wait) return wait_for_piece(out) ? outcome::wait : outcome::error;
+    if (got == result::piece) return request_message(bytes, true, out);
+    content_.reset();
+    body_given_ = true;
+    return got == result::end ? request_message(bytes, false, out) : outcome::done;
+}
+
+bool http_cycle::wait_for_piece(PyObject*& out) {
+    std::shared_ptr<finisher> done;
+    out = make_wait(done);
+    if (out == nullptr) return false;
+    const bool first = !piece_ || piece_->rung();
+    if (first) piece_ = std::make_shared<bell>();
+    piece_->add(std::move(done));
+    if (first) content_->on_readable([arrived = piece_] { arrived->ring(); });
+    return true;
 }
 
 // Until the client leaves, or the answer is complete.

@@ -95,12 +95,14 @@ void connection::apply(command& c) {
     switch (c.kind) {
         case what::answer:
             if (streaming_) return;
+            finish_content();
             send(std::move(c.head));
             return finish_exchange();
         case what::stream_head: return begin_stream(c.head);
         case what::stream_bytes: return stream_bytes(std::move(c.bytes));
         case what::stream_end: return end_stream();
         case what::websocket: return begin_websocket(c);
+        case what::read_on: return read_on();
         case what::abandon: flush(); return close(true);
     }
 }
@@ -116,10 +118,12 @@ void connection::finish_exchange() {
 void connection::begin_stream(const response& head) {
     if (streaming_) return;
     if (head.status < 200 || head.status > 599 || !check_fields(head).empty()) {
+        finish_content();
         send(response{0, {}, {}, {}});
         return finish_exchange();
     }
     streaming_ = true;
+    continue_owed_ = false;
     stream_status_ = head.status;
     stream_content_ = !head_request_ && may_have_content(head.status);
     const bool keep = keeps_alive();
@@ -133,6 +137,7 @@ void connection::begin_stream(const response& head) {
 // What was asked on this connection is a WebSocket from now on.
 void connection::begin_websocket(command& c) {
     if (streaming_) return;
+    if (content_) return close(true);  // not of a handshake
     home_->scratch.append(c.bytes);
     answered(101, c.bytes.size());
     websocket_ = std::make_shared<websocket_peer>(*this, std::move(c.socket->events), c.socket->options);
@@ -180,7 +185,8 @@ void connection::end_stream() {
         flush();
         return close(true);
     }
-    if (!stream_keep_) closing_ = true;
+    finish_content();
+    if (!stream_keep_ || unread_input_) closing_ = true;
     answered(stream_status_, stream_bytes_);
     finish_exchange();
 }

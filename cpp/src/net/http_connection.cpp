@@ -17,7 +17,7 @@ constexpr std::uint64_t max_lingered = 1024 * 1024;   // bytes thrown away befor
 }  // namespace
 
 connection::connection(std::shared_ptr<shard> home, std::unique_ptr<transport> io)
-    : home_(std::move(home)), io_(std::move(io)), parser_(home_->options().limits), buffer_(inline_.data()) {}
+    : home_(std::move(home)), io_(std::move(io)), parser_(home_->settings().head_limits), buffer_(inline_.data()) {}
 connection::~connection() = default;
 
 void connection::start() {
@@ -45,7 +45,7 @@ void connection::on_read(const std::error_code& ec, std::size_t n) {
     home_->counters.bytes_in.add(n);
     progress_ += n;
     if (lingering_) {
-        if (progress_ > max_lingered) return close();
+        if (progress_ > max_lingered && !skipping_) return close();
         begin_ = end_ = 0;
         return arm_read();
     }
@@ -57,7 +57,7 @@ void connection::on_read(const std::error_code& ec, std::size_t n) {
 
 // The buffer was filled to its end, so there is probably more: it is read in the same turn.
 void connection::read_ahead() {
-    if (exchange_ || !make_room()) return;
+    if ((exchange_ && (!content_ || content_paused_)) || !make_room()) return;
     const auto n = io_->try_read({buffer_ + end_, capacity_ - end_});
     home_->counters.bytes_in.add(n);
     progress_ += n;
@@ -68,7 +68,7 @@ void connection::read_ahead() {
 bool connection::make_room() {
     if (begin_ == end_) {
         begin_ = end_ = 0;
-        if (capacity_ > first_growth) {
+        if (capacity_ > first_growth && !content_) {
             grown_.reset();
             buffer_ = inline_.data();
             capacity_ = inline_size;
@@ -98,7 +98,8 @@ bool connection::make_room() {
 void connection::arm_read() {
     if (reading_ || closed_ || end_of_stream_) return;
     if (websocket_ && websocket_->paused() && !closing_) return;
-    const bool ahead = exchange_ != nullptr || writing_;
+    if (content_ && content_paused_) return;
+    const bool ahead = !content_ && (exchange_ != nullptr || writing_);
     if (ahead && !lingering_ && unread().size() >= home_->options().max_pipelined) return;
     if (!make_room()) return;
     reading_ = true;
@@ -115,7 +116,9 @@ void connection::on_end_of_stream() {
     home_->new_turn();
     if (exchange_) {
         if (home_->options().cancel_on_half_close && exchange_->cancel()) home_->counters.cancelled.add();
-        return;
+        if (!content_) return;
+        process();
+        return end_turn();
     }
     if (!parser_.between_requests() || begin_ != end_) unread_input_ = true;
     closing_ = true;
@@ -137,10 +140,11 @@ bool connection::may_process() const noexcept {
 void connection::process() {
     home_->new_turn();
     if (websocket_) return read_websocket();
+    if (content_ && !content_paused_) read_content();
     while (may_process() && one_step()) {
         if (websocket_) break;
     }
-    if (!parser_.in_head() && !kept_ && !exchange_ && !closing_ && !websocket_) keep_head();
+    if (!parser_.in_head() && !kept_ && !exchange_ && !closing_ && !websocket_ && !begin_streaming()) keep_head();
     if (websocket_ && !closed_) read_websocket();
 }
 
@@ -167,7 +171,7 @@ void connection::update_phase() {
         }
     } else if (websocket_) {
         if (where != phase::websocket) home_->enter(*this, phase::websocket);
-    } else if (exchange_) {
+    } else if (exchange_ && (!content_ || content_paused_ || continue_owed_)) {
         if (where != phase::working) home_->enter(*this, phase::working);
     } else if (!parser_.in_head()) {
         if (where != phase::body) {
@@ -197,6 +201,7 @@ void connection::on_timeout() {
     const bool begun = where == phase::body || (where == phase::header && begin_ != end_);
     if (!begun) return close(where != phase::idle);
     home_->new_turn();
+    if (content_ && !fail_content(body_failure::too_slow)) return;
     unread_input_ = true;
     minor_version_ = 1;
     head_request_ = false;
@@ -309,6 +314,7 @@ void connection::close(bool dropped) {
         if (exchange_->cancel()) home_->counters.cancelled.add();
         std::exchange(exchange_, nullptr)->leave();
     }
+    if (content_) end_content(body_failure::left);
     const auto keep = std::move(self_);
     home_->removed(*this, websocket_ != nullptr);
     websocket_.reset();

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "http_exchange.hpp"
+#include "http_inflow.hpp"
 #include "http_out_queue.hpp"
 #include "http_shard.hpp"
 #include "http_timeouts.hpp"
@@ -74,12 +75,25 @@ private:
     void take_body(std::string_view piece);
     void handle();
     void call_handler(const handler& h);
+    const route_entry* route_of(const request_head& head);
     bool goes_to_rest(const request_head& head) const noexcept;
     void answer_unrouted();
     void refuse(parse_error why);
     void read_websocket();
     void keep_head();
     const request_head& current_head() const noexcept;
+
+    // Content that is handed over while it comes (http_content.cpp).
+    bool streams(const request_head& head, const route_entry* to) const noexcept;
+    void begin_content();
+    void append_continue();
+    bool begin_streaming();
+    void read_content();
+    request_parser::event parse_content(std::string* into);
+    void read_on();
+    void finish_content();
+    void end_content(body_failure why);
+    bool fail_content(body_failure why);
 
     // Answers.
     response_framing framing(bool keep_alive) const noexcept;
@@ -124,6 +138,7 @@ private:
     std::unique_ptr<char[]> grown_;
     std::unique_ptr<out_queue> queue_;
     std::shared_ptr<exchange> exchange_;
+    std::shared_ptr<inflow> content_;  // what is still to come of it goes here
     std::shared_ptr<websocket_peer> websocket_;
     std::unique_ptr<kept_head> kept_;
     std::string body_;
@@ -142,11 +157,14 @@ private:
     unsigned stream_status_ = 0;
     std::int64_t stream_length_ = -1;
     std::uint64_t stream_bytes_ = 0;
+    bool content_paused_ = false;  // its reader has enough
+    bool continue_owed_ = false;   // the client waits for 100, and the reader has not asked yet
     bool reading_ = false, writing_ = false;
     bool head_begun_ = false;  // the header timeout runs for this request
     bool end_of_stream_ = false;
     bool closing_ = false;       // no more requests; end when everything is written
     bool unread_input_ = false;  // the client may still be sending what nobody will read
+    bool skipping_ = false;      // and that is content of a request, as much as comes while we linger
     bool lingering_ = false;
     bool closed_ = false;
 };

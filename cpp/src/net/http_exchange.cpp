@@ -58,6 +58,10 @@ bool exchange::post(command::what kind, response head, std::string bytes, std::u
     return true;
 }
 
+void exchange::read_on() {
+    if (!gone()) box_->post({command::what::read_on, shared_from_this(), {}, {}, nullptr});
+}
+
 answer_burst::answer_burst() noexcept {
     ++here.depth;
 }
@@ -165,6 +169,10 @@ bool pending::accept_websocket(const request_head& handshake, const response& fi
     websocket::append_accept(head, handshake, protocol, fields.fields);
     return to->post(command::what::websocket, {}, std::move(head),
                     std::unique_ptr<command::upgrade>(new command::upgrade{std::move(events), std::move(options)}));
+}
+
+body_reader pending::content() {
+    return body_reader(shared_ && shared_->content ? shared_ : nullptr);
 }
 
 bool pending::cancelled() const noexcept {

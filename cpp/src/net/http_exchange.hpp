@@ -20,13 +20,15 @@
 #include <utility>
 #include <vector>
 
+#include "http_inflow.hpp"
+
 namespace headrace::net::http {
 
 class connection;
 class exchange;
 
 struct command {
-    enum class what : std::uint8_t { answer, stream_head, stream_bytes, stream_end, abandon, websocket } kind;
+    enum class what : std::uint8_t { answer, stream_head, stream_bytes, stream_end, abandon, websocket, read_on } kind;
     struct upgrade {
         std::shared_ptr<websocket::listener> events;
         websocket::connection_options options;
@@ -59,12 +61,17 @@ private:
 
 class exchange : public std::enable_shared_from_this<exchange> {
 public:
-    exchange(std::weak_ptr<connection> owner, std::shared_ptr<mailbox> box, std::size_t max_buffered)
-        : owner_(std::move(owner)), box_(std::move(box)), max_buffered_(max_buffered) {}
+    exchange(std::weak_ptr<connection> owner, std::shared_ptr<mailbox> box, std::size_t max_buffered,
+             std::shared_ptr<inflow> streamed)
+        : content(std::move(streamed)), owner_(std::move(owner)), box_(std::move(box)), max_buffered_(max_buffered) {}
+
+    const std::shared_ptr<inflow> content;  // nullptr: it was whole when the handler ran
 
     // The answering side.
     bool post(command::what kind, response head = {}, std::string bytes = {},
               std::unique_ptr<command::upgrade> socket = nullptr);
+    /// The connection reads content again. At once: it is no answer, and whoever gathers answers may wait for it.
+    void read_on();
     const std::shared_ptr<mailbox>& box() const noexcept { return box_; }
     bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
     bool cancelled() const noexcept { return cancelled_.load(std::memory_order_acquire); }

@@ -48,6 +48,7 @@ step request_parser::read_head(std::string_view in, std::vector<field>& fields, 
     scanned_ = 0;
     left_ = head.content_length;
     chunks_ = {};
+    content_limits_ = limits_;
     state_ = head.chunked ? state::chunked : left_ != 0 ? state::fixed : state::complete;
     return {event::head, result.consumed, {}};
 }
@@ -61,7 +62,7 @@ step request_parser::read_fixed(std::string_view in) noexcept {
 }
 
 step request_parser::read_chunked(std::string_view in) noexcept {
-    const auto s = chunks_.next(in, *limits_);
+    const auto s = chunks_.next(in, *content_limits_);
     if (s.what == event::failed) return fail(chunks_.error());
     if (s.what == event::complete) state_ = state::head;
     return s;

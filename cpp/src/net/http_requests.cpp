@@ -28,22 +28,26 @@ public:
 
     void send(unsigned status, std::string_view content_type, std::string_view body) override {
         if (!use()) return;
+        c_.finish_content();
         if (status < 200 || status > 599 || !is_field_value(content_type))
             return c_.send({status, std::string(content_type), {}, {}});
         c_.send_simple(status, content_type, body, c_.keeps_alive());
     }
     void send(response r) override {
-        if (use()) c_.send(std::move(r));
+        if (!use()) return;
+        c_.finish_content();
+        c_.send(std::move(r));
     }
     pending defer() override {
         if (!use()) return pending(nullptr);
-        c_.exchange_ =
-            std::make_shared<exchange>(c_.weak_from_this(), c_.home_->box(), c_.home_->options().max_stream_buffered);
+        c_.exchange_ = std::make_shared<exchange>(c_.weak_from_this(), c_.home_->box(),
+                                                  c_.home_->options().max_stream_buffered, c_.content_);
         return pending(c_.exchange_);
     }
     bool accept_websocket(std::shared_ptr<websocket::listener> events,
                           const websocket::connection_options& options) override {
         if (!use()) return false;
+        c_.finish_content();
         const auto& head = c_.current_head();
         if (const auto bad = websocket::check_handshake(head)) {
             response r = response::text(bad.status, std::string(bad.text) + "\n");
@@ -98,15 +102,7 @@ void connection::begin_request() {
     if (body_.capacity() > keep_body_capacity) body_ = {};
     body_.clear();
     kept_.reset();
-    if (!head.expects_continue) return;
-    home_->settings().routes.find(head.method, head.path, home_->match);
-    if (home_->match.what != router::outcome::found && !goes_to_rest(head)) {
-        unread_input_ = true;
-        keep_alive_ = false;
-        answer_unrouted();
-        return;
-    }
-    if (begin_ == end_) home_->scratch.append("HTTP/1.1 100 Continue\r\n\r\n");
+    if (head.has_content()) begin_content();
 }
 
 void connection::take_body(std::string_view piece) {
@@ -147,23 +143,28 @@ const request_head& connection::current_head() const noexcept {
 }
 
 void connection::handle() {
-    const auto& head = current_head();
-    auto& settings = home_->settings();
-    auto& match = home_->match;
-    settings.routes.find(head.method, head.path, match);
-    if (match.what == router::outcome::found) {
-        call_handler(settings.handlers[match.route]);
-    } else if (goes_to_rest(head)) {
-        match.params.clear();
-        call_handler(settings.rest);
+    if (const auto* const to = route_of(current_head())) {
+        call_handler(to->call);
     } else {
         answer_unrouted();
     }
     if (!exchange_) kept_.reset();
 }
 
+// Null: nobody takes it, and the shard's match says why.
+const route_entry* connection::route_of(const request_head& head) {
+    auto& settings = home_->settings();
+    auto& match = home_->match;
+    settings.routes.find(head.method, head.path, match);
+    if (match.what == router::outcome::found) return &settings.handlers[match.route];
+    if (!goes_to_rest(head)) return nullptr;
+    match.params.clear();
+    return &settings.rest;
+}
+
 void connection::call_handler(const handler& h) {
-    const request r{current_head(), body_view_.empty() ? std::string_view(body_) : body_view_, home_->match.params};
+    const request r{current_head(), body_view_.empty() ? std::string_view(body_) : body_view_, home_->match.params,
+                    content_ != nullptr};
     turn_responder answer(*this);
     const auto before = home_->scratch.size();
     try {
@@ -171,20 +172,24 @@ void connection::call_handler(const handler& h) {
     } catch (...) {
         // Whatever was half done for this request is taken back; the client learns that it failed and nothing else.
         if (exchange_) std::exchange(exchange_, nullptr)->leave();
+        finish_content();
         if (!answer.used() || home_->scratch.size() == before) {
             return send_simple(500, plain, "the request could not be handled\n", keeps_alive());
         }
         return;
     }
     if (websocket_) open_websocket();
-    if (!answer.used()) return send_simple(500, plain, "the request was not answered\n", keeps_alive());
+    if (!answer.used()) {
+        finish_content();
+        return send_simple(500, plain, "the request was not answered\n", keeps_alive());
+    }
     if (exchange_ && home_->settings().log) {
         log_line_.assign(r.head.method).append(" ").append(r.head.target);
     }
 }
 
 bool connection::goes_to_rest(const request_head& head) const noexcept {
-    return home_->settings().rest && head.known_method != verb::connect &&
+    return home_->settings().rest.call && head.known_method != verb::connect &&
            home_->match.what != router::outcome::bad_encoding;
 }
 
@@ -221,6 +226,10 @@ void connection::answer_unrouted() {
 // The stream cannot be read any further. What was complete before has been answered, and its bytes leave first.
 void connection::refuse(parse_error why) {
     home_->counters.bad_requests.add();
+    if (content_ &&
+        !fail_content(why == parse_error::body_too_large ? body_failure::too_large : body_failure::malformed)) {
+        return;
+    }
     const auto& e = describe(why);
     unread_input_ = true;
     minor_version_ = 1;

@@ -60,8 +60,8 @@ public:
         static_cast<void>(new auto(settings_));
     }
 
-    failure route(std::string_view method, std::string_view pattern, handler h) override;
-    failure route_rest(handler h) override;
+    failure route(std::string_view method, std::string_view pattern, handler h, body_mode how) override;
+    failure route_rest(handler h, body_mode how) override;
     failure start() override;
     std::uint16_t port() const override { return port_; }
     void begin_stop(ns grace) override;
@@ -85,16 +85,16 @@ private:
     ns close_at_ HEADRACE_GUARDED_BY(mutex_) = ns::max();
 };
 
-failure server_impl::route(std::string_view method, std::string_view pattern, handler h) {
+failure server_impl::route(std::string_view method, std::string_view pattern, handler h, body_mode how) {
     if (!shards_.empty()) return failure::of(errc::invalid_argument, "routes are added before the server starts");
     if (auto bad = settings_->routes.add(method, pattern, settings_->handlers.size())) return bad;
-    settings_->handlers.push_back(std::move(h));
+    settings_->handlers.push_back({std::move(h), how});
     return {};
 }
 
-failure server_impl::route_rest(handler h) {
+failure server_impl::route_rest(handler h, body_mode how) {
     if (!shards_.empty()) return failure::of(errc::invalid_argument, "routes are added before the server starts");
-    settings_->rest = std::move(h);
+    settings_->rest = {std::move(h), how};
     return {};
 }
 
@@ -134,6 +134,7 @@ failure server_impl::start() {
     if (shared && !several) {
         if (auto bad = probe(where)) return bad;
     }
+    settings_->choose_limits();
     std::vector<std::shared_ptr<shard>> made;
     for (std::size_t i = 0; i < runtime_->size(); ++i) {
         made.push_back(std::make_shared<shard>(settings_, runtime_, runtime_->thread(i)));

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
@@ -41,6 +42,16 @@ std::int64_t epoch_seconds() noexcept {
 }
 
 }  // namespace
+
+void server_settings::choose_limits() noexcept {
+    streams = rest.how == body_mode::streamed;
+    for (const auto& h : handlers) streams = streams || h.how == body_mode::streamed;
+    head_limits = streamed_limits = options.limits;
+    constexpr auto any = std::uint64_t{1} << 62;  // a sum with a chunk's size still fits
+    streamed_limits.max_body = options.max_streamed_body == 0 ? any : options.max_streamed_body;
+    small_body = std::min(options.limits.max_body, streamed_limits.max_body);
+    if (streams) head_limits.max_body = std::max(options.limits.max_body, streamed_limits.max_body);
+}
 
 void shard_counters::add_to(server_stats& s) const noexcept {
     s.connections_accepted += accepted.get();

@@ -21,15 +21,26 @@ namespace headrace::net::http {
 
 class connection;
 
+struct route_entry {
+    handler call;
+    body_mode how = body_mode::whole;
+};
+
 /// What all shards of a server share.
 struct server_settings {
     server_options options;
     router routes;
-    std::vector<handler> handlers;
-    handler rest;  ///< for what no route takes; may be empty
+    std::vector<route_entry> handlers;
+    route_entry rest;  ///< for what no route takes; may be empty
+    // Set by choose_limits(), when the routes are known.
+    bool streams = false;          ///< some route takes content as it comes
+    std::uint64_t small_body = 0;  ///< content of no more bytes may go anywhere
+    parse_limits head_limits;      ///< while it is not known where content goes
+    parse_limits streamed_limits;  ///< when it is streamed
     std::unique_ptr<boost::asio::ssl::context> tls;
     std::unique_ptr<access_log> log;
     std::atomic<std::size_t> open{0};  ///< connections of all shards
+    void choose_limits() noexcept;
 };
 
 struct shard_counters {

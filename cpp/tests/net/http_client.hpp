@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -23,6 +25,8 @@ public:
         sockaddr generic{};
         std::memcpy(&generic, &where, sizeof where);
         EXPECT_EQ(::connect(fd_, &generic, sizeof where), 0);
+        const int yes = 1;  // what tests send apart shall leave apart, and at once
+        ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         const timeval limit{20, 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     }
@@ -32,6 +36,19 @@ public:
 
     void send(std::string_view bytes) {
         EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), std::ssize(bytes));
+    }
+    /// `piece` again and again, until nothing was taken for a second, or `most` bytes were: how many.
+    std::size_t send_until_stalled(std::string_view piece, std::size_t most) {
+        const timeval a_second{1, 0}, none{0, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &a_second, sizeof a_second);
+        std::size_t sent = 0;
+        while (sent < most) {
+            const auto n = ::send(fd_, piece.data(), std::min(piece.size(), most - sent), MSG_NOSIGNAL);
+            if (n <= 0) break;
+            sent += static_cast<std::size_t>(n);
+        }
+        ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+        return sent;
     }
     void get(std::string_view path) { send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n"); }
     /// Until `mark` was received, or the end of the stream; everything so far.

@@ -30,7 +30,8 @@ class Server(Listening):
         root_path: where a proxy has mounted the application; its paths begin with it.
         limit_concurrency: requests at once, more are answered 503; 0: as many as connections.
         max_websocket_message: bytes of a message that is received; a larger one closes the connection with 1009.
-        settings: as of `headrace.http.Server`.
+        settings: as of `headrace.http.Server`. Content is streamed to the application: nothing bounds its size unless
+            ``max_body`` is given (413).
 
     Raises InvalidArgument for a value outside its range or a target that is no application, TypeError for an unknown
     setting.
@@ -53,6 +54,8 @@ class Server(Listening):
     ) -> None:
         if lifespan not in LIFESPAN_MODES:
             raise InvalidArgument(f"unknown lifespan {lifespan!r}; there are {', '.join(LIFESPAN_MODES)}")
+        if "max_body" in settings:
+            settings.setdefault("max_streamed_body", settings["max_body"])
         self._application = load(target, factory=factory)
         super().__init__(host=host, port=port, threads=threads, settings=settings)
         self._scheme = "https" if settings.get("cert_file") else "http"

@@ -47,7 +47,9 @@ class Server(Listening):
             ``max_request_line`` 8192 (414), ``max_headers`` 100 and ``max_header_bytes`` 32 KiB (431), ``max_body``
             16 MiB (413), ``max_chunk_line`` 1 KiB and ``max_chunk_overhead`` 16 KiB (400), ``max_trailers`` 16 and
             ``max_trailer_bytes`` 8 KiB (431), ``max_pipelined`` 64 KiB (read ahead while an answer is owed),
-            ``max_stream_buffered`` 1 MiB (of a streamed answer that waits for the client);
+            ``max_stream_buffered`` 1 MiB (of a streamed answer that waits for the client), ``max_body_buffered``
+            256 KiB (of content that waits for an ASGI application), ``max_streamed_body`` 0 (of all of it, 413;
+            0: no limit);
             ``header_timeout_s`` 20 (408), ``body_timeout_s`` 10 (408) and ``write_timeout_s`` 10 (spans over which a
             client must keep up ``min_rate``, 500 bytes per second), ``idle_timeout_s`` 75, ``linger_timeout_s`` 2,
             ``websocket_ping_interval_s`` 30; ``cancel_on_half_close`` True; ``server_name`` "headrace" (empty: none);

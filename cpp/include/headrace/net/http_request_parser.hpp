@@ -24,11 +24,14 @@ public:
     using event = parse_event;
     using step = parse_step;
 
-    explicit request_parser(const parse_limits& limits) noexcept : limits_(&limits) {}
+    explicit request_parser(const parse_limits& limits) noexcept : limits_(&limits), content_limits_(&limits) {}
 
     /// Looks at the bytes from the first that was not consumed on, and says what they begin with. `fields` is where the
     /// head's fields go; between the head and the next call it must stay, so parsers of one thread can share one.
     step next(std::string_view in, std::vector<field>& fields, request_head& head);
+    /// For the content of the request whose head was just given, when they are not those of heads. A length that the
+    /// head gave was checked against those.
+    void limit_content(const parse_limits& limits) noexcept { content_limits_ = &limits; }
     parse_error error() const noexcept { return error_; }
     /// True between two requests, when none of the next one has been seen.
     bool between_requests() const noexcept { return state_ == state::head && scanned_ == 0; }
@@ -49,6 +52,7 @@ private:
     step read_chunked(std::string_view in) noexcept;
 
     const parse_limits* limits_;
+    const parse_limits* content_limits_;
     std::size_t scanned_ = 0;     // of an incomplete head: bytes looked at
     std::size_t look_again_ = 0;  // of an incomplete head: from this size on a limit is exceeded
     std::uint64_t left_ = 0;      // of content with a length

@@ -16,6 +16,7 @@
 #include <functional>
 #include <headrace/base/clock.hpp>
 #include <headrace/base/error.hpp>
+#include <headrace/net/http_body_reader.hpp>
 #include <headrace/net/http_counters.hpp>
 #include <headrace/net/http_request_parser.hpp>
 #include <headrace/net/http_response_writer.hpp>
@@ -41,11 +42,14 @@ struct server_options {
     std::size_t max_requests_per_connection = 0;    ///< the last is answered with Connection: close. 0: no limit
     std::size_t max_pipelined = 64 * 1024;          ///< bytes read ahead while an answer is owed
     std::size_t max_stream_buffered = 1024 * 1024;  ///< bytes of a streamed response that wait for the client
-    ns header_timeout = std::chrono::seconds{20};   ///< from the first byte of a request to the end of its head. 408
-    ns idle_timeout = std::chrono::seconds{75};     ///< between requests
-    ns body_timeout = std::chrono::seconds{10};     ///< span over which content must come at min_rate. 408
-    ns write_timeout = std::chrono::seconds{10};    ///< span over which the client must read at min_rate
-    ns linger_timeout = std::chrono::seconds{2};    ///< for the client to end its side after our last answer
+    std::size_t max_body_buffered =
+        256 * 1024;                       ///< bytes of streamed content that wait for its reader; one read's at least
+    std::uint64_t max_streamed_body = 0;  ///< of limits.max_body, for streamed content. 413. 0: no limit
+    ns header_timeout = std::chrono::seconds{20};  ///< from the first byte of a request to the end of its head. 408
+    ns idle_timeout = std::chrono::seconds{75};    ///< between requests
+    ns body_timeout = std::chrono::seconds{10};    ///< span over which content must come at min_rate. 408
+    ns write_timeout = std::chrono::seconds{10};   ///< span over which the client must read at min_rate
+    ns linger_timeout = std::chrono::seconds{2};   ///< for the client to end its side after our last answer
     ns websocket_ping_interval =
         std::chrono::seconds{30};          ///< of silence: then a ping, and as long again for an answer
     std::uint64_t min_rate = 500;          ///< bytes per second: the floor for slow clients
@@ -60,6 +64,7 @@ struct request {
     const request_head& head;
     std::string_view body;
     std::span<const router::param> params;
+    bool body_follows = false;  ///< `body` is empty; see pending::content(). For routes of body_mode::streamed only.
 
     /// A path parameter; empty when the pattern has none of that name.
     std::string_view param(std::string_view name) const noexcept;
@@ -70,8 +75,6 @@ struct peer_address {
     std::string host;
     std::uint16_t port = 0;
 };
-
-class exchange;  // what is shared between an I/O thread and whoever answers
 
 /// A response that is written as it is made. Any thread, one at a time.
 class body_stream {
@@ -116,8 +119,11 @@ public:
     /// False when the client has left, or a field may not be sent.
     bool accept_websocket(const request_head& handshake, const response& fields, std::string_view protocol,
                           std::shared_ptr<websocket::listener> events, websocket::connection_options options);
+    /// The reading side of a request whose body_follows; of another one it is at its end. Once, before the answer.
+    body_reader content();
     bool cancelled() const noexcept;
-    /// Calls `notice` once, on the I/O thread (or here, when it already happened), when the client leaves first.
+    /// Calls `notice` once, on the I/O thread (or here, when it already happened), when the client leaves first, or its
+    /// content cannot be read to its end.
     void on_cancel(std::function<void()> notice);
 
 private:
@@ -154,15 +160,22 @@ public:
 
 using handler = std::function<void(const request&, responder&)>;
 
+/// When a handler runs.
+enum class body_mode : std::uint8_t {
+    whole,     ///< When the content has arrived; max_body bounds it.
+    streamed,  ///< When the head has; content that came with it, or none, is there whole. Handshakes wait for theirs.
+};
+
 class server {
 public:
     static failure make(server_options options, std::shared_ptr<runtime> threads, std::shared_ptr<server>& out);
     virtual ~server() = default;
 
     /// See router for patterns. What a handler throws is answered 500.
-    virtual failure route(std::string_view method, std::string_view pattern, handler h) = 0;
+    virtual failure route(std::string_view method, std::string_view pattern, handler h,
+                          body_mode how = body_mode::whole) = 0;
     /// For every request that no route takes, of any method but CONNECT.
-    virtual failure route_rest(handler h) = 0;
+    virtual failure route_rest(handler h, body_mode how = body_mode::whole) = 0;
     /// Binds and listens on every thread; connection_failed when the port is taken.
     virtual failure start() = 0;
     /// The port that start() bound.
