@@ -22,6 +22,7 @@ struct io_thread::impl {
         thread = std::thread([this] {
             set_up_thread(name);
             context.run();
+            if (orphaned) delete this;
         });
         pthread_getcpuclockid(thread.native_handle(), &cpu_clock);
         id = thread.get_id();
@@ -34,14 +35,15 @@ struct io_thread::impl {
     std::thread::id id;
     clockid_t cpu_clock{};
     ns final_cpu{0};
+    bool orphaned = false;  // this thread's: its owner ended on it
 };
 
 io_thread::io_thread(std::string name) : impl_(std::make_unique<impl>(std::move(name))) {}
 io_thread::~io_thread() {
     const bool own = running_here();
     stop();
-    // A handler on this very thread dropped the last reference: the loop is still on the stack, so it must outlive us.
-    if (own) static_cast<void>(impl_.release());
+    // A handler on this very thread dropped the last reference: the loop is still on the stack, so the thread ends it.
+    if (own) impl_.release()->orphaned = true;
 }
 
 boost::asio::io_context& io_thread::context() noexcept {
