@@ -7,6 +7,8 @@
 #include <set>
 #include <thread>
 
+#include "../net/joined_runtimes.hpp"
+
 namespace headrace::mq {
 namespace {
 
@@ -38,9 +40,8 @@ struct inproc_clients : testing::Test {
         EXPECT_TRUE(out->wait_open(10s));
         return out;
     }
-    // The I/O threads are joined here, not by the one of them that drops the last reference.
-    ~inproc_clients() override { runtime->stop(); }
-    std::shared_ptr<net::runtime> runtime = std::make_shared<net::runtime>(net::runtime_options{2});
+    test::joined_runtimes runtimes;
+    std::shared_ptr<net::runtime> runtime = runtimes.make(2);
     std::string topic = fresh_topic();
 };
 

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "../net/joined_runtimes.hpp"
+
 namespace headrace::mq {
 namespace {
 
@@ -52,13 +54,8 @@ struct inproc_notices : testing::Test {
         c.prefetch = 50;
         EXPECT_FALSE(consumer::make(c, runtime, receiver));
     }
-    // The I/O threads are joined here, not by the one of them that drops the last reference.
-    ~inproc_notices() override {
-        receiver.reset();
-        sender.reset();
-        runtime->stop();
-    }
-    std::shared_ptr<net::runtime> runtime = std::make_shared<net::runtime>(net::runtime_options{2});
+    test::joined_runtimes runtimes;
+    std::shared_ptr<net::runtime> runtime = runtimes.make(2);
     std::string topic;
     std::unique_ptr<producer> sender;
     std::unique_ptr<consumer> receiver;

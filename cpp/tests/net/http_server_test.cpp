@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "http_client.hpp"
+#include "joined_runtimes.hpp"
 
 namespace headrace::net::http {
 namespace {
@@ -41,7 +42,7 @@ private:
 class http_server : public testing::Test {
 protected:
     void start(std::size_t threads = 1, server_options options = {}) {
-        ASSERT_FALSE(server::make(options, threads_of(threads), server_));
+        ASSERT_FALSE(server::make(options, runtimes_.make(threads), server_));
         const auto add = [this](std::string_view path, handler h) {
             ASSERT_FALSE(server_->route("GET", path, std::move(h)));
         };
@@ -65,18 +66,8 @@ protected:
         ASSERT_FALSE(server_->start());
     }
 
-    std::shared_ptr<runtime> threads_of(std::size_t n) {
-        return runtimes_.emplace_back(std::make_shared<runtime>(runtime_options{n}));
-    }
-    // Joins the I/O threads here: one of them that drops the last reference would still be joining the others when the
-    // program ends.
-    ~http_server() override {
-        server_.reset();
-        for (const auto& each : runtimes_) each->stop();
-    }
-
     box box_;
-    std::vector<std::shared_ptr<runtime>> runtimes_;
+    test::joined_runtimes runtimes_;
     std::shared_ptr<server> server_;
 };
 
@@ -232,7 +223,7 @@ TEST_F(http_server, a_taken_port_is_an_error_with_one_thread_and_with_several) {
         std::shared_ptr<server> second;
         server_options options;
         options.port = server_->port();
-        ASSERT_FALSE(server::make(options, threads_of(threads), second));
+        ASSERT_FALSE(server::make(options, runtimes_.make(threads), second));
         EXPECT_EQ(second->start().code, errc::connection_failed);
     }
 }

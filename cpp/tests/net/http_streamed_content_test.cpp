@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "http_client.hpp"
+#include "joined_runtimes.hpp"
 
 namespace headrace::net::http {
 namespace {
@@ -68,7 +69,7 @@ struct asked {
 class http_streamed_content : public testing::Test {
 protected:
     void start(server_options options = {}, std::size_t threads = 1) {
-        ASSERT_FALSE(server::make(options, std::make_shared<runtime>(runtime_options{threads}), server_));
+        ASSERT_FALSE(server::make(options, runtimes_.make(threads), server_));
         const auto keep = [this](const request& q, responder& r) {
             auto answer = r.defer();
             auto content = answer.content();
@@ -116,6 +117,7 @@ protected:
     mutex mutex_;
     condition changed_;
     std::vector<asked> kept_ HEADRACE_GUARDED_BY(mutex_);
+    test::joined_runtimes runtimes_;
     std::shared_ptr<server> server_;
 };
 
