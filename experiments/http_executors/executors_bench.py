@@ -201,7 +201,7 @@ def computing(submit: Submit, calls: int) -> tuple[float, float]:
 
 def measure_cpu(rounds: int) -> dict[str, Any]:
     """Rates and bounds of what computes; each rate has the bound of its own calls."""
-    rivals = {
+    rivals: dict[str, Any] = {
         "headrace": lambda: submitting(ProcessExecutor(WORKERS)),
         "ProcessPoolExecutor": lambda: submitting(concurrent.futures.ProcessPoolExecutor(WORKERS)),
     }
