@@ -36,7 +36,7 @@ private:
     entry of_bytes(std::string bytes);
 
     static constexpr std::size_t most = 1000;  // then all are forgotten; numbers are not used again
-    PyObject* by_identity_ = nullptr;  // function to number
+    PyObject* by_identity_ = nullptr;          // function to number
     std::unordered_map<std::uint64_t, entry> by_number_;
     std::unordered_map<std::string, std::uint64_t> by_bytes_;
     std::uint64_t last_ = 0;

@@ -24,7 +24,7 @@ struct executor_core {
     exec::process_pool pool;
     slab_source slabs;
     function_table functions;  // with the GIL
-    ns deadline = ns::max();          // of calls that bring none
+    ns deadline = ns::max();   // of calls that bring none
     bool waits_for_room = true;
 };
 

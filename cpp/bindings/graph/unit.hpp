@@ -78,6 +78,7 @@ public:
 
 private:
     ~python_unit() override;
+    using pending_result::run;
     outcome run() noexcept override;
     void on_decided() noexcept override;
     void start_remote() noexcept override;
