@@ -66,8 +66,8 @@ protected:
         ASSERT_FALSE(server_->start());
     }
 
-    box box_;
     test::joined_runtimes runtimes_;
+    box box_;
     std::shared_ptr<server> server_;
 };
 

@@ -114,10 +114,10 @@ protected:
         EXPECT_EQ(other.read_until("\r\n\r\nhello").find("HTTP/1.1 200 OK"), 0U);
     }
 
+    test::joined_runtimes runtimes_;
     mutex mutex_;
     condition changed_;
     std::vector<asked> kept_ HEADRACE_GUARDED_BY(mutex_);
-    test::joined_runtimes runtimes_;
     std::shared_ptr<server> server_;
 };
 

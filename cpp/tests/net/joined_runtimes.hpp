@@ -1,11 +1,16 @@
 // Runtimes of a test whose I/O threads are joined by the test's thread.
 //
 // Without it an I/O thread that drops the last reference joins the others itself, perhaps only while the program ends, which
-// ThreadSanitizer calls a thread leak. Declare it before what uses the runtimes: it has to end last.
+// ThreadSanitizer calls a thread leak. Declare it before what uses the runtimes: it has to end last, and it waits for their
+// last handlers, for one that is never run would keep its runtime for ever.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <chrono>
 #include <headrace/net/runtime.hpp>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace headrace::test {
@@ -16,7 +21,11 @@ public:
     joined_runtimes(const joined_runtimes&) = delete;
     joined_runtimes& operator=(const joined_runtimes&) = delete;
     ~joined_runtimes() {
-        for (const auto& each : all_) each->stop();
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+        for (const auto& each : all_) {
+            while (each.use_count() > 1 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+            EXPECT_EQ(each.use_count(), 1) << "somebody still holds this runtime";
+        }
     }
 
     std::shared_ptr<net::runtime> make(std::size_t threads) {
