@@ -218,7 +218,7 @@ TEST_F(http_load_over_loopback, what_is_not_answered_in_time_is_counted_with_its
 
 TEST_F(http_load_over_loopback, what_is_in_flight_at_the_end_is_counted) {
     auto o = counted(url("/never"), 0);
-    o.duration = 50ms;
+    o.duration = 1s;  // for a slow machine to connect in
     o.drain = 20ms;
     const auto r = run(o);
     EXPECT_EQ(r.counts.unfinished, 4U);
