@@ -4,11 +4,6 @@
 #include <headrace/mq/receive_budget.hpp>
 
 namespace headrace::mq {
-namespace {
-
-constexpr std::size_t ahead = 8;
-
-}  // namespace
 
 std::uint64_t id_hash(std::string_view id) noexcept {
     const std::uint64_t hash = XXH3_64bits(id.data(), id.size());
@@ -29,11 +24,8 @@ std::size_t receive_budget::received(std::span<const std::uint64_t> hashes) {
     lock_guard hold(mutex_);
     reserved_ -= std::min<std::uint64_t>(reserved_, hashes.size());
     std::size_t repeated = 0;
-    for (std::size_t i = 0; i < hashes.size(); ++i) {
-        // A million ids do not fit into a cache: the slots of the next few are fetched while this one is looked at.
-        if (i + ahead < hashes.size() && !seen_.empty())
-            __builtin_prefetch(&seen_[hashes[i + ahead] & (seen_.size() - 1)], 1);
-        if (insert(hashes[i])) {
+    for (const auto hash : hashes) {
+        if (insert(hash)) {
             ++distinct_;
         } else {
             ++repeated;
