@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from asgi_helpers import App, Client, Scope, Seen, body, http_only, start
+from thread_helpers import in_threads
 
 from headrace import asgi
 from headrace.errors import ClientDisconnected, InvalidArgument
@@ -575,11 +576,7 @@ def test_many_clients_at_once_get_their_own_answers(serve: Serve) -> None:
                 wrong.append((n, i))
         client.close()
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(16)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    in_threads(16, work)
     assert wrong == []
 
 

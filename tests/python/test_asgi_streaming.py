@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from asgi_helpers import App, Client, Scope, Seen, body, http_only, served, start
+from thread_helpers import in_threads
 
 from headrace import asgi
 from headrace.errors import ClientDisconnected
@@ -312,11 +313,7 @@ def test_many_clients_upload_at_once(serve: Serve) -> None:
                 wrong.append(n)
         client.close()
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    in_threads(8, work)
     assert wrong == []
 
 

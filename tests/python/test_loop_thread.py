@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from thread_helpers import in_threads
 
 from headrace._loop import LoopThread
 from headrace.errors import Closed, InvalidArgument
@@ -62,11 +63,7 @@ def test_many_threads_submit_at_once(thread: LoopThread) -> None:
     def work(n: int) -> None:
         got[n] = [thread.inbox.submit(echo, n * 1000 + i).result(10) for i in range(200)]
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    in_threads(8, work)
     assert got == [[n * 1000 + i for i in range(200)] for n in range(8)]
 
 

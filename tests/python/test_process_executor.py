@@ -15,6 +15,7 @@ from pathlib import Path
 import exec_helpers as helpers
 import numpy as np
 import pytest
+from thread_helpers import in_threads
 
 from headrace import errors
 from headrace.exec import Future, ProcessExecutor
@@ -269,11 +270,7 @@ def test_many_threads_share_an_executor(executor: ProcessExecutor) -> None:
             if value != (number, n):
                 wrong.append(value)
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(4, work)
     assert wrong == []
 
 

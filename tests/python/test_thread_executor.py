@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import exec_helpers as helpers
 import pytest
+from thread_helpers import in_threads
 
 from headrace import errors
 from headrace.exec import ThreadExecutor
@@ -167,11 +168,7 @@ def test_many_threads_submit_at_once(executor: ThreadExecutor) -> None:
             if value != (number, n):
                 wrong.append(value)
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(4, work)
     assert wrong == []
     stats = executor.stats()
     assert (stats.submitted, stats.completed) == (1200, 1200)

@@ -7,6 +7,7 @@
 #include <headrace/net/http_server.hpp>
 #include <thread>
 
+#include "handed_over.hpp"
 #include "http_client.hpp"
 #include "joined_runtimes.hpp"
 
@@ -16,28 +17,6 @@ namespace {
 using test::http_client;
 
 using namespace std::chrono_literals;
-
-// A box in which handlers leave what they deferred.
-class box {
-public:
-    void put(pending p) {
-        const lock_guard hold(mutex_);
-        kept_.push_back(std::move(p));
-        changed_.notify_all();
-    }
-    pending take() {
-        const lock_guard hold(mutex_);
-        while (kept_.empty()) changed_.wait(mutex_);
-        pending first = std::move(kept_.front());
-        kept_.erase(kept_.begin());
-        return first;
-    }
-
-private:
-    mutex mutex_;
-    condition changed_;
-    std::vector<pending> kept_ HEADRACE_GUARDED_BY(mutex_);
-};
 
 class http_server : public testing::Test {
 protected:
@@ -67,7 +46,7 @@ protected:
     }
 
     test::joined_runtimes runtimes_;
-    box box_;
+    test::handed_over<pending> box_;
     std::shared_ptr<server> server_;
 };
 

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <headrace/net/runtime.hpp>
+#include <memory>
 #include <stdexcept>
+#include <thread>
 
 namespace headrace::net {
 namespace {
@@ -28,6 +31,23 @@ TEST(runtime, drops_work_posted_after_stop) {
         r.thread(0).post([&] { ++ran; });
     }
     EXPECT_EQ(ran, 0);
+}
+
+TEST(runtime, one_whose_last_holder_is_its_own_thread_frees_itself_and_what_it_never_ran) {
+    auto last = std::make_shared<runtime>();
+    auto& thread = last->thread(0);
+    auto token = std::make_shared<int>();
+    const std::weak_ptr<int> left = token;
+    std::promise<void> posted;
+    thread.post([last = std::move(last), both = posted.get_future().share()]() mutable {
+        both.wait();
+        last.reset();
+    });
+    thread.post([token = std::move(token)] {});
+    posted.set_value();
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+    while (!left.expired() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_TRUE(left.expired());
 }
 
 TEST(runtime, the_shared_one_is_made_again_after_it_was_stopped) {
