@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "../net/http_client.hpp"
+#include "../net/joined_runtimes.hpp"
 
 namespace headrace::http {
 namespace {
@@ -56,7 +57,7 @@ class http_route : public testing::Test {
 protected:
     void start(const route_options& options) {
         route_ = std::make_shared<route>("GET /task", options, jobs_, accepted_);
-        ASSERT_FALSE(net::http::server::make({}, std::make_shared<net::runtime>(), server_));
+        ASSERT_FALSE(net::http::server::make({}, runtimes_.make(1), server_));
         ASSERT_FALSE(server_->route("GET", "/task", [r = route_](const auto& q, auto& a) { r->handle(q, a); }));
         ASSERT_FALSE(server_->route("GET", "/accepted/{id}", accepted_status(accepted_)));
         ASSERT_FALSE(server_->start());
@@ -70,6 +71,7 @@ protected:
         while (!so(route_->stats())) std::this_thread::yield();
     }
 
+    test::joined_runtimes runtimes_;
     std::shared_ptr<manual_launcher> jobs_ = std::make_shared<manual_launcher>();
     std::shared_ptr<accepted_table> accepted_ = std::make_shared<accepted_table>();
     std::shared_ptr<route> route_;
